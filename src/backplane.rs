@@ -1,0 +1,179 @@
+//! What hubs and Neolith share: the event queue, the bus, who is connected, and small records.
+//!
+//! Four capability traits, each with its promise, and two complete implementations behind one enum:
+//! [`embedded`] needs no server and serves one node, [`redis`] serves a fleet. Which one is decided
+//! by the configuration and never changes by itself.
+
+pub mod bus;
+pub mod commit;
+pub mod embedded;
+pub mod queue;
+pub mod records;
+pub mod redis;
+pub mod registry;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::domain::{
+    clock::Timestamp,
+    ids::{ConnectionId, DaemonId, EventId, NodeId, OrchestratorId},
+    subscription::Subscriptions,
+};
+use bus::{BusMessage, EventBus, NodeCommand};
+use commit::{CommitBatch, CommitOutcome};
+use queue::{EventQueue, Expired, LegacyClaim, LegacySource, Loaded, Waiting};
+use records::{HeartbeatRecord, Presence, PresenceChange, Records};
+use registry::{Attach, AttachOutcome, ConnectionRegistry, Detach};
+
+/// Why the backplane could not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BackplaneError {
+    /// It cannot be reached, or did not answer in time; the same call may work later.
+    #[error("the backplane is unavailable: {0}")]
+    Unavailable(String),
+    /// It answered with something that the hub never writes.
+    #[error("the backplane holds unexpected data: {0}")]
+    Corrupt(String),
+}
+
+/// The result of every call to the backplane.
+pub type Result<T> = std::result::Result<T, BackplaneError>;
+
+/// One of the two backplanes.
+#[derive(Debug)]
+pub enum Backplane {
+    /// One node, no server; durable in a SQLite file.
+    Embedded(embedded::EmbeddedBackplane),
+    /// A fleet, through Redis.
+    Redis(redis::RedisBackplane),
+}
+
+/// Calls the same method on whichever backplane is configured.
+macro_rules! dispatch {
+    ($self:ident.$method:ident($($argument:expr),*)) => {
+        match $self {
+            Self::Embedded(backplane) => backplane.$method($($argument),*).await,
+            Self::Redis(backplane) => backplane.$method($($argument),*).await,
+        }
+    };
+}
+
+impl Backplane {
+    /// A word for logs, metrics and the readiness report.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Embedded(_) => "embedded",
+            Self::Redis(_) => "redis",
+        }
+    }
+
+    /// Asks for one answer, to know that the next calls will get one.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn ping(&self) -> Result<()> {
+        dispatch!(self.ping())
+    }
+}
+
+impl EventQueue for Backplane {
+    async fn commit(&self, batch: &CommitBatch) -> Result<CommitOutcome> {
+        dispatch!(self.commit(batch))
+    }
+
+    async fn waiting(&self, orchestrator: &OrchestratorId) -> Result<Vec<Waiting>> {
+        dispatch!(self.waiting(orchestrator))
+    }
+
+    async fn load(&self, orchestrator: &OrchestratorId, daemon: &DaemonId, ids: &[EventId]) -> Result<Vec<Loaded>> {
+        dispatch!(self.load(orchestrator, daemon, ids))
+    }
+
+    async fn depths(&self, orchestrators: &[OrchestratorId]) -> Result<Vec<u64>> {
+        dispatch!(self.depths(orchestrators))
+    }
+
+    async fn expire(&self, now: Timestamp) -> Result<Vec<Expired>> {
+        dispatch!(self.expire(now))
+    }
+
+    async fn recently_acknowledged(&self) -> Result<Vec<EventId>> {
+        dispatch!(self.recently_acknowledged())
+    }
+
+    async fn claim_legacy(&self, source: &LegacySource) -> Result<LegacyClaim> {
+        dispatch!(self.claim_legacy(source))
+    }
+
+    async fn release_legacy(&self, claim: &LegacyClaim) -> Result<()> {
+        dispatch!(self.release_legacy(claim))
+    }
+}
+
+impl EventBus for Backplane {
+    async fn forward(&self, origin: &NodeId, body: &Bytes) -> Result<()> {
+        dispatch!(self.forward(origin, body))
+    }
+
+    async fn command(&self, node: &NodeId, command: &NodeCommand) -> Result<()> {
+        dispatch!(self.command(node, command))
+    }
+
+    fn subscribe(&self, node: &NodeId) -> tokio::sync::mpsc::Receiver<BusMessage> {
+        match self {
+            Self::Embedded(backplane) => backplane.subscribe(node),
+            Self::Redis(backplane) => backplane.subscribe(node),
+        }
+    }
+}
+
+impl ConnectionRegistry for Backplane {
+    async fn attach(&self, request: &Attach) -> Result<AttachOutcome> {
+        dispatch!(self.attach(request))
+    }
+
+    async fn detach(&self, gone: &[Detach]) -> Result<()> {
+        dispatch!(self.detach(gone))
+    }
+
+    async fn save_subscriptions(
+        &self,
+        orchestrator: &OrchestratorId,
+        daemon: &DaemonId,
+        subscriptions: &Subscriptions,
+    ) -> Result<()> {
+        dispatch!(self.save_subscriptions(orchestrator, daemon, subscriptions))
+    }
+
+    async fn owner_of(&self, daemon: &DaemonId) -> Result<Option<OrchestratorId>> {
+        dispatch!(self.owner_of(daemon))
+    }
+
+    async fn is_revoked(&self, jti: &str) -> Result<bool> {
+        dispatch!(self.is_revoked(jti))
+    }
+
+    async fn touch(&self, connections: &[ConnectionId]) -> Result<()> {
+        dispatch!(self.touch(connections))
+    }
+
+    async fn announce(&self, node: &NodeId, now: Timestamp) -> Result<usize> {
+        dispatch!(self.announce(node, now))
+    }
+
+    async fn retire(&self, node: &NodeId) -> Result<()> {
+        dispatch!(self.retire(node))
+    }
+}
+
+impl Records for Backplane {
+    async fn heartbeats(&self, beats: &[HeartbeatRecord]) -> Result<()> {
+        dispatch!(self.heartbeats(beats))
+    }
+
+    async fn presence(&self, changes: &[Presence]) -> Result<Vec<PresenceChange>> {
+        dispatch!(self.presence(changes))
+    }
+}

@@ -1,0 +1,62 @@
+//! What travels between processes without being kept.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::Result;
+use crate::domain::{
+    envelope::Context,
+    ids::{DaemonId, NodeId},
+};
+
+/// How many bus messages wait for the router before the bus stops reading.
+pub const BUS_CAPACITY: usize = 4096;
+
+/// What the bus brings to one hub.
+#[derive(Debug, Clone)]
+pub enum BusMessage {
+    /// An event that a publisher put on a channel; every hub gets it.
+    Published {
+        /// What the channel says about the event.
+        context: Context,
+        /// The event as JSON.
+        body: Bytes,
+    },
+    /// Something happened on the channel of one daemon: its legacy list is worth a look.
+    Wake(DaemonId),
+    /// An event that another hub took in and stored: deliver it, do not store it.
+    Forwarded(Bytes),
+    /// A command to this hub alone.
+    Command(NodeCommand),
+    /// The bus was lost; nothing arrives until it is restored.
+    Lost,
+    /// All subscriptions are in place, at start and again after each loss. Whatever was published
+    /// in between did not arrive, so queues and lists are worth a look.
+    Restored,
+}
+
+/// What one hub asks of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "camelCase")]
+pub enum NodeCommand {
+    /// Close a connection: its daemon has connected here.
+    Evict {
+        /// Which, as text.
+        connection: String,
+    },
+}
+
+/// Publish and subscribe, at most once: what is not received now is never received.
+pub trait EventBus {
+    /// Hands an event that `origin` has stored to all other hubs.
+    fn forward(&self, origin: &NodeId, body: &Bytes) -> impl Future<Output = Result<()>> + Send;
+
+    /// Sends `command` to the hub called `node`.
+    fn command(&self, node: &NodeId, command: &NodeCommand) -> impl Future<Output = Result<()>> + Send;
+
+    /// Everything that the hub called `node` is to know, for as long as the receiver lives. Loss and
+    /// recovery of the connection are messages too. The stream ends only with the receiver.
+    fn subscribe(&self, node: &NodeId) -> tokio::sync::mpsc::Receiver<BusMessage>;
+}

@@ -1,0 +1,114 @@
+//! One group commit: everything that changed in a few milliseconds, by orchestrator.
+
+use crate::domain::{
+    clock::Timestamp,
+    event::Event,
+    ids::{ConnectionId, DaemonId, EventId, OrchestratorId},
+};
+use std::sync::Arc;
+
+/// Everything that is written at once.
+#[derive(Debug, Clone, Default)]
+pub struct CommitBatch {
+    /// When the batch was closed.
+    pub now: Timestamp,
+    /// The changes, one group per orchestrator.
+    pub groups: Vec<OrchestratorCommit>,
+}
+
+/// The changes to one orchestrator's queue; they take effect together, in the order of the fields.
+#[derive(Debug, Clone)]
+pub struct OrchestratorCommit {
+    /// Whose queue.
+    pub orchestrator: OrchestratorId,
+    /// Events that were taken before they were stored: they count as accepted and acknowledged, are
+    /// remembered as such, and leave the queue if another hub has put them there.
+    pub completed: Vec<EventId>,
+    /// Events to append, in order of arrival.
+    pub stores: Vec<Arc<Event>>,
+    /// Events that were taken. Unknown ids are ignored.
+    pub acks: Vec<Ack>,
+    /// Events that are given up.
+    pub dead: Vec<DeadLetter>,
+    /// Events that were written to sockets and are not acknowledged yet.
+    pub sent: Vec<Sent>,
+}
+
+impl OrchestratorCommit {
+    /// A group without changes.
+    #[must_use]
+    pub fn new(orchestrator: OrchestratorId) -> Self {
+        Self {
+            orchestrator,
+            completed: Vec::new(),
+            stores: Vec::new(),
+            acks: Vec::new(),
+            dead: Vec::new(),
+            sent: Vec::new(),
+        }
+    }
+}
+
+/// An acknowledgement of a stored event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ack {
+    /// Which event.
+    pub id: EventId,
+    /// Who took it.
+    pub daemon: DaemonId,
+}
+
+/// An event that is not tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Which event.
+    pub id: EventId,
+    /// Why, as a word: `max_attempts`.
+    pub reason: &'static str,
+    /// How often it was delivered.
+    pub attempts: u32,
+}
+
+/// A delivery that waits for its acknowledgement; what makes the next one a redelivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// Which event.
+    pub id: EventId,
+    /// To which daemon instance.
+    pub daemon: DaemonId,
+    /// On which connection.
+    pub connection: ConnectionId,
+    /// How often by now.
+    pub attempts: u32,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What became of an event to append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreOutcome {
+    /// It is in the queue.
+    Stored,
+    /// It was in the queue already.
+    Duplicate,
+    /// It was acknowledged before.
+    AlreadyAcknowledged,
+}
+
+/// What a group commit did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CommitOutcome {
+    /// One per group, in the order given.
+    pub groups: Vec<GroupOutcome>,
+}
+
+/// What was done to one orchestrator's queue.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupOutcome {
+    /// One per event to append, in the order given.
+    pub stores: Vec<StoreOutcome>,
+    /// How many entries left the queue because they were acknowledged.
+    pub acknowledged: u64,
+    /// Events that were dropped because the queue was full, oldest first.
+    pub dropped: Vec<EventId>,
+}

@@ -1,0 +1,128 @@
+//! Time, in the two kinds the hub needs. This is the only room that reads a clock.
+
+use std::{
+    fmt,
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+
+/// Wall-clock time in milliseconds since the Unix epoch: what documents, keys and tokens carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// Reads an ISO-8601 date-time with a `Z` or numeric offset.
+    #[must_use]
+    pub fn parse_iso(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc3339(text).ok().map(|time| Self(time.timestamp_millis()))
+    }
+
+    /// This time moved into the future by `span`.
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(millis_i64(span)))
+    }
+
+    /// This time moved into the past by `span`.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(millis_i64(span)))
+    }
+
+    /// How long after `earlier` this is; zero when it is before.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+fn millis_i64(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl fmt::Display for Timestamp {
+    /// ISO-8601 in UTC with milliseconds, as every document shows times.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match DateTime::<Utc>::from_timestamp_millis(self.0) {
+            Some(time) => f.write_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true)),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Time since the process started, in milliseconds. It never jumps, so every deadline is one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Monotonic(pub u64);
+
+impl Monotonic {
+    /// A deadline that never comes.
+    pub const NEVER: Self = Self(u64::MAX);
+
+    /// This moment moved into the future by `span`.
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// How long after `earlier` this is; zero when it is before.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// One look at both clocks, handed to everything pure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Now {
+    /// For what people and other processes read.
+    pub wall: Timestamp,
+    /// For deadlines.
+    pub mono: Monotonic,
+}
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Reads both clocks.
+#[must_use]
+pub fn now() -> Now {
+    Now { wall: Timestamp(Utc::now().timestamp_millis()), mono: monotonic() }
+}
+
+/// Reads the monotonic clock only.
+#[must_use]
+pub fn monotonic() -> Monotonic {
+    Monotonic(u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_the_documents_show_them() {
+        let time = Timestamp::parse_iso("2024-01-01T00:05:00Z");
+        assert_eq!(time.map(|t| t.to_string()), Some("2024-01-01T00:05:00.000Z".into()));
+    }
+
+    #[test]
+    fn numeric_offsets_are_understood() {
+        let utc = Timestamp::parse_iso("2024-01-01T00:00:00.250Z");
+        assert_eq!(Timestamp::parse_iso("2024-01-01T02:00:00.250+02:00"), utc);
+        assert_eq!(Timestamp::parse_iso("2024-01-01"), None);
+    }
+
+    #[test]
+    fn arithmetic_saturates() {
+        assert_eq!(Timestamp(5).since(Timestamp(9)), Duration::ZERO);
+        assert_eq!(Monotonic::NEVER.plus(Duration::from_secs(1)), Monotonic::NEVER);
+    }
+}

@@ -1,0 +1,416 @@
+//! From published JSON to a normalised [`Event`] (contract 9.9.1, C1, C3, C17, C47).
+//!
+//! Publishers of three generations write to the hub; their spellings meet here and nowhere else.
+//! Only the envelope is parsed: the payload stays the bytes it came as.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use super::{
+    clock::Timestamp,
+    event::{Event, EventType, MAX_EVENT_BYTES},
+    ids::{ChannelId, DaemonId, EventId, IdError, OrchestratorId, OrganizationId},
+};
+
+/// Why published JSON is not an event. [`EnvelopeError::kind`] is a metric label.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EnvelopeError {
+    /// Not a JSON object of the expected shape.
+    #[error("not an event: {0}")]
+    Json(String),
+    /// Larger than [`MAX_EVENT_BYTES`].
+    #[error("the event is larger than {MAX_EVENT_BYTES} bytes")]
+    TooLarge,
+    /// A field that every event has is absent.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// A field holds what it cannot hold.
+    #[error("{field} {problem}")]
+    Invalid {
+        /// The field, by its documented name.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Two spellings of the same field that say different things (contract C1).
+    #[error("{0} and {1} contradict each other")]
+    Contradiction(&'static str, &'static str),
+}
+
+impl EnvelopeError {
+    /// A word for logs and metrics.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Json(_) => "json",
+            Self::TooLarge => "too_large",
+            Self::Missing(_) => "missing_field",
+            Self::Invalid { .. } => "invalid_field",
+            Self::Contradiction(..) => "contradiction",
+        }
+    }
+}
+
+/// What the place where an event was found says about it.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// The owner of the list or channel it came from, for events that name nobody.
+    pub orchestrator: Option<OrchestratorId>,
+    /// The daemon whose list or channel it came from.
+    pub daemon: Option<DaemonId>,
+    /// The organization whose channel it came from.
+    pub organization: Option<OrganizationId>,
+}
+
+/// An event whose target may still be in another id space (contract C2).
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// The event; its `orchestrator` is the published id, not yet resolved.
+    pub event: Event,
+    /// Whether the published orchestrator id is absent, or only repeats the channel, as the
+    /// original router writes by mistake: then the owner of `daemon` is meant.
+    pub names_only_daemon: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'a> {
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    event_id: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    event_type: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    orchestrator_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    vp_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    daemon_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    organization_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    channel_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    workspace_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    payload: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    timestamp: Option<Time<'a>>,
+    #[serde(borrow)]
+    created_at: Option<Time<'a>>,
+    requires_ack: Option<bool>,
+    priority: Option<serde_json::Number>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Time<'a> {
+    Millis(f64),
+    #[serde(borrow)]
+    Iso(Cow<'a, str>),
+}
+
+/// The channel inside a payload, for events that name none outside it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PayloadChannel<'a> {
+    #[serde(borrow, default)]
+    channel_id: Option<Cow<'a, str>>,
+}
+
+/// One event as the hub keeps and forwards it: every field resolved, one spelling each.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Canonical<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    orchestrator_id: &'a str,
+    daemon_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workspace_id: Option<&'a str>,
+    payload: &'a RawValue,
+    timestamp: Timestamp,
+    requires_ack: bool,
+    priority: i32,
+}
+
+type Text<'a> = Option<Cow<'a, str>>;
+
+/// The value of a field with two spellings; empty strings count as absent.
+fn either<'a>(
+    (first_name, first): (&'static str, Text<'a>),
+    (second_name, second): (&'static str, Text<'a>),
+) -> Result<Text<'a>, EnvelopeError> {
+    let present = |text: &Cow<'_, str>| !text.is_empty();
+    match (first.filter(present), second.filter(present)) {
+        (Some(a), Some(b)) if a != b => Err(EnvelopeError::Contradiction(first_name, second_name)),
+        (a, b) => Ok(a.or(b)),
+    }
+}
+
+fn id<T>(
+    field: &'static str,
+    text: Option<&str>,
+    parse: fn(&str) -> Result<T, IdError>,
+) -> Result<Option<T>, EnvelopeError> {
+    let text = text.filter(|text| !text.is_empty());
+    text.map(parse).transpose().map_err(|problem| EnvelopeError::Invalid { field, problem: problem.to_string() })
+}
+
+fn time(wire: Option<Time<'_>>, now: Timestamp) -> Result<Timestamp, EnvelopeError> {
+    let bad = |problem: &str| EnvelopeError::Invalid { field: "timestamp", problem: problem.to_owned() };
+    match wire {
+        None => Ok(now),
+        #[expect(clippy::cast_possible_truncation, reason = "checked to be a small whole number of milliseconds")]
+        Some(Time::Millis(millis)) if (0.0..=9e15).contains(&millis) => Ok(Timestamp(millis as i64)),
+        Some(Time::Millis(_)) => Err(bad("must be milliseconds since 1970")),
+        Some(Time::Iso(text)) => Timestamp::parse_iso(&text).ok_or_else(|| bad("must be an ISO-8601 date-time")),
+    }
+}
+
+fn priority(number: Option<serde_json::Number>) -> i32 {
+    let Some(number) = number else { return 0 };
+    #[expect(clippy::cast_possible_truncation, reason = "a float cast saturates, which is what is wanted")]
+    number.as_f64().map_or(0, |value| value as i32)
+}
+
+impl Published {
+    /// Reads one published event. `now` stands in for a missing timestamp.
+    ///
+    /// # Errors
+    /// What makes it no event, naming the field.
+    pub fn parse(json: &Bytes, context: &Context, now: Timestamp) -> Result<Self, EnvelopeError> {
+        if json.len() > MAX_EVENT_BYTES {
+            return Err(EnvelopeError::TooLarge);
+        }
+        let wire: Wire<'_> =
+            serde_json::from_slice(json).map_err(|error| EnvelopeError::Json(error.to_string()))?;
+        let payload = payload_of(&wire, json)?;
+
+        let event_id = either(("id", wire.id), ("eventId", wire.event_id))?;
+        let event_id = id("id", event_id.as_deref(), EventId::parse)?.ok_or(EnvelopeError::Missing("id"))?;
+        let kind = either(("type", wire.kind), ("eventType", wire.event_type))?
+            .ok_or(EnvelopeError::Missing("type"))?;
+        let kind = EventType::parse(&kind).ok_or_else(|| EnvelopeError::Invalid {
+            field: "type",
+            problem: "must be 1 to 64 letters, digits, dots, dashes or underscores".to_owned(),
+        })?;
+        let daemon = id("daemonId", wire.daemon_id.as_deref(), DaemonId::parse)?.or_else(|| context.daemon.clone());
+        let organization = match id("organizationId", wire.organization_id.as_deref(), OrganizationId::parse)? {
+            Some(named) if context.organization.as_ref().is_some_and(|channel| *channel != named) => {
+                return Err(EnvelopeError::Contradiction("organizationId", "the channel's organization"));
+            }
+            named => named.or_else(|| context.organization.clone()),
+        };
+        let channel = id("channelId", wire.channel_id.as_deref(), ChannelId::parse)?;
+        let workspace = wire.workspace_id.filter(|workspace| {
+            !workspace.is_empty() && channel.as_ref().is_none_or(|channel| channel.as_str() != workspace)
+        });
+
+        let named = either(("orchestratorId", wire.orchestrator_id), ("vpId", wire.vp_id))?;
+        let repeats_channel = named.as_deref().is_some_and(|named| {
+            channel.as_ref().is_some_and(|channel| channel.as_str() == named)
+                || serde_json::from_slice::<PayloadChannel<'_>>(&payload)
+                    .is_ok_and(|inner| inner.channel_id.as_deref() == Some(named))
+        });
+        let orchestrator =
+            id("orchestratorId", named.as_deref(), OrchestratorId::parse)?.or_else(|| context.orchestrator.clone());
+        let names_only_daemon = orchestrator.is_none() || (repeats_channel && daemon.is_some());
+        // A placeholder that is never used: without a daemon to resolve by, the event is refused.
+        let orchestrator = match (orchestrator, &daemon) {
+            (Some(orchestrator), _) => orchestrator,
+            (None, Some(_)) => unresolved()?,
+            (None, None) => return Err(EnvelopeError::Missing("orchestratorId")),
+        };
+
+        let mut event = Event {
+            id: event_id,
+            kind,
+            orchestrator,
+            daemon,
+            organization,
+            channel,
+            workspace: workspace.map(|workspace| workspace.into()),
+            timestamp: time(wire.timestamp.or(wire.created_at), now)?,
+            requires_ack: wire.requires_ack.unwrap_or(false),
+            priority: priority(wire.priority),
+            payload,
+            body: json.clone(),
+        };
+        let inherited = context.organization.is_some() || context.daemon.is_some() || context.orchestrator.is_some();
+        if inherited && !names_only_daemon {
+            event.rewrite()?;
+        }
+        Ok(Self { event, names_only_daemon })
+    }
+}
+
+fn unresolved() -> Result<OrchestratorId, EnvelopeError> {
+    OrchestratorId::parse("unresolved").map_err(|_| EnvelopeError::Missing("orchestratorId"))
+}
+
+fn payload_of(wire: &Wire<'_>, json: &Bytes) -> Result<Bytes, EnvelopeError> {
+    let not_an_object = || EnvelopeError::Invalid { field: "payload", problem: "must be an object".to_owned() };
+    match wire.payload.or(wire.data).map(RawValue::get) {
+        None | Some("null") => Ok(Bytes::from_static(b"{}")),
+        Some(text) if text.starts_with('{') => Ok(json.slice_ref(text.as_bytes())),
+        Some(_) => Err(not_an_object()),
+    }
+}
+
+impl Event {
+    /// Sends the event to `orchestrator`, the owner that its published ids stand for.
+    ///
+    /// # Errors
+    /// Never for an event that was parsed; the payload is valid JSON by then.
+    pub fn readdress(&mut self, orchestrator: OrchestratorId) -> Result<(), EnvelopeError> {
+        if self.orchestrator == orchestrator {
+            return Ok(());
+        }
+        self.orchestrator = orchestrator;
+        self.rewrite()
+    }
+
+    /// Writes `body` anew from the fields, so that the kept JSON says what the hub understood.
+    fn rewrite(&mut self) -> Result<(), EnvelopeError> {
+        let json = |error: serde_json::Error| EnvelopeError::Json(error.to_string());
+        let payload: &RawValue = serde_json::from_slice(&self.payload).map_err(json)?;
+        let canonical = Canonical {
+            id: self.id.as_str(),
+            kind: self.kind.as_str(),
+            orchestrator_id: self.orchestrator.as_str(),
+            daemon_id: self.daemon.as_ref().map_or("", DaemonId::as_str),
+            organization_id: self.organization.as_ref().map(OrganizationId::as_str),
+            channel_id: self.channel.as_ref().map(ChannelId::as_str),
+            workspace_id: self.workspace.as_deref(),
+            payload,
+            timestamp: self.timestamp,
+            requires_ack: self.requires_ack,
+            priority: self.priority,
+        };
+        self.body = Bytes::from(serde_json::to_vec(&canonical).map_err(json)?);
+        Ok(())
+    }
+
+    /// Reads an event back from the queue's JSON.
+    ///
+    /// # Errors
+    /// When somebody else wrote what is there.
+    pub fn from_body(body: &Bytes, orchestrator: &OrchestratorId, now: Timestamp) -> Result<Self, EnvelopeError> {
+        let mut event = Published::parse(body, &Context::default(), now)?.event;
+        event.orchestrator = orchestrator.clone();
+        Ok(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_in(json: &str, context: &Context) -> Result<Published, EnvelopeError> {
+        Published::parse(&Bytes::copy_from_slice(json.as_bytes()), context, Timestamp(1_000))
+    }
+
+    fn parse(json: &str) -> Result<Published, EnvelopeError> {
+        parse_in(json, &Context::default())
+    }
+
+    #[test]
+    fn the_event_of_the_integration_example_is_understood() {
+        let json = r#"{"id":"event_1_x","type":"message.received","daemonId":"","orchestratorId":"vp_1",
+            "payload":{"content":"hi"},"timestamp":"2024-01-01T00:00:00.000Z","workspaceId":"ch_1",
+            "channelId":"ch_1","requiresAck":true,"priority":1}"#;
+        let event = parse(json).expect("an event").event;
+        assert_eq!((event.id.as_str(), event.kind.as_str()), ("event_1_x", "message.received"));
+        assert_eq!(event.orchestrator.as_str(), "vp_1");
+        assert_eq!(event.daemon, None, "an empty daemonId means every daemon");
+        assert_eq!(event.workspace, None, "a workspace that repeats the channel is ignored");
+        assert_eq!(event.timestamp, Timestamp(1_704_067_200_000));
+        assert_eq!((event.requires_ack, event.priority), (true, 1));
+        assert_eq!(event.payload, r#"{"content":"hi"}"#);
+        assert_eq!(event.body, json, "kept as received");
+    }
+
+    #[test]
+    fn every_generation_of_names_is_accepted() {
+        let event = parse(r#"{"eventId":"e","eventType":"mention","vpId":"vp_1","data":{"a":1},"createdAt":17}"#)
+            .expect("an event")
+            .event;
+        assert_eq!((event.id.as_str(), event.kind.as_str()), ("e", "mention"));
+        assert_eq!((event.orchestrator.as_str(), event.timestamp), ("vp_1", Timestamp(17)));
+        assert_eq!(event.payload, r#"{"a":1}"#);
+    }
+
+    #[test]
+    fn absent_fields_take_their_defaults() {
+        let event = parse(r#"{"id":"e","type":"a.b","orchestratorId":"vp_1"}"#).expect("an event").event;
+        assert_eq!((event.timestamp, event.requires_ack, event.priority), (Timestamp(1_000), false, 0));
+        assert_eq!(event.payload, "{}");
+    }
+
+    #[test]
+    fn contradicting_spellings_are_refused() {
+        let both = parse(r#"{"id":"e","type":"a.b","orchestratorId":"vp_1","vpId":"vp_2"}"#);
+        assert_eq!(both.err(), Some(EnvelopeError::Contradiction("orchestratorId", "vpId")));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let problem = |json: &str| parse(json).expect_err("refused").to_string();
+        assert_eq!(problem(r#"{"type":"a.b","orchestratorId":"vp_1"}"#), "id is missing");
+        assert_eq!(problem(r#"{"id":"e","orchestratorId":"vp_1"}"#), "type is missing");
+        assert_eq!(problem(r#"{"id":"e","type":"a.b"}"#), "orchestratorId is missing");
+        assert!(problem(r#"{"id":"e","type":"a b","orchestratorId":"v"}"#).starts_with("type must"));
+        assert!(problem(r#"{"id":"e","type":"a.b","orchestratorId":"v","payload":[]}"#).starts_with("payload must"));
+        assert!(problem(r#"{"id":"e","type":"a.b","orchestratorId":"v","timestamp":"soon"}"#).starts_with("timestamp"));
+        assert!(problem("[1]").starts_with("not an event"));
+        assert!(problem("{").starts_with("not an event"));
+    }
+
+    #[test]
+    fn the_channel_that_it_came_by_names_the_organization() {
+        let context = Context { organization: OrganizationId::parse("org_1").ok(), ..Context::default() };
+        let json = r#"{"id":"e","type":"a.b","orchestratorId":"vp_1","payload":{"k":1}}"#;
+        let event = parse_in(json, &context).expect("an event").event;
+        assert_eq!(event.organization, context.organization);
+        let kept: serde_json::Value = serde_json::from_slice(&event.body).expect("JSON");
+        assert_eq!(kept["organizationId"], "org_1", "the kept event says so too");
+        let other = r#"{"id":"e","type":"a.b","orchestratorId":"vp_1","organizationId":"org_2"}"#;
+        assert!(matches!(parse_in(other, &context), Err(EnvelopeError::Contradiction(..))));
+    }
+
+    #[test]
+    fn the_original_routers_mistake_is_recognised() {
+        let json = r#"{"id":"e","type":"message.received","daemonId":"d1","orchestratorId":"ch_1","payload":{"channelId":"ch_1"}}"#;
+        assert!(parse(json).expect("an event").names_only_daemon);
+        let nobody = r#"{"id":"e","type":"message.received","daemonId":"d1"}"#;
+        assert!(parse(nobody).expect("an event").names_only_daemon);
+        let plain = r#"{"id":"e","type":"message.received","daemonId":"d1","orchestratorId":"vp_1"}"#;
+        assert!(!parse(plain).expect("an event").names_only_daemon);
+    }
+
+    #[test]
+    fn readdressing_changes_the_kept_event() {
+        let mut event = parse(r#"{"id":"e","type":"a.b","orchestratorId":"user_1","payload":{"k":1}}"#)
+            .expect("an event")
+            .event;
+        event.readdress(OrchestratorId::parse("vp_1").expect("an id")).expect("written");
+        let again = Event::from_body(&event.body, &event.orchestrator, Timestamp(0)).expect("an event");
+        assert_eq!(again.orchestrator.as_str(), "vp_1");
+        assert_eq!(again.payload, r#"{"k":1}"#);
+    }
+}

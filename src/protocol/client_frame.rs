@@ -1,0 +1,485 @@
+//! What clients say: text to typed frames, with errors that name the field (contract 9.2, 9.3).
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value, value::RawValue};
+use thiserror::Error;
+
+use crate::domain::{
+    ids::{ChannelId, DaemonId, EventId, IdError, OrchestratorId},
+    subscription::{MAX_CHANNELS, MAX_SUBSCRIPTIONS, TypePattern},
+};
+
+/// The longest request id that is accepted and echoed, in bytes.
+const MAX_REQUEST_ID_BYTES: usize = 128;
+/// How many ids one `ack` may carry.
+pub const MAX_ACK_IDS: usize = 1000;
+/// How many members a `metrics` object may have (contract C21).
+const MAX_METRICS: usize = 64;
+/// How large a `metrics` object may be, in bytes of its JSON (contract C21).
+const MAX_METRICS_BYTES: usize = 4096;
+/// The longest access token, in bytes.
+const MAX_TOKEN_BYTES: usize = 8192;
+
+/// Why text is not a frame.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// Not JSON at all. Three in a row close the connection.
+    #[error("the frame is not JSON: {0}")]
+    Undecodable(String),
+    /// JSON, but no frame of the protocol.
+    #[error("{field}: {problem}")]
+    Invalid {
+        /// The request's id, where one could be read.
+        request_id: Option<String>,
+        /// The field that is wrong.
+        field: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// A frame with the id that replies refer to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientFrame {
+    /// The client's id for the frame, when it gave one.
+    pub id: Option<String>,
+    /// What it says.
+    pub message: ClientMessage,
+}
+
+/// Everything a client can say.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClientMessage {
+    /// Who it is; a second one renews the token.
+    Auth(Auth),
+    /// It is alive, and how it is.
+    Heartbeat(Heartbeat),
+    /// It wants events.
+    Subscribe {
+        /// Which event types.
+        patterns: Vec<TypePattern>,
+        /// Limited to these channels; empty means every channel.
+        channels: Vec<ChannelId>,
+    },
+    /// It wants them no more.
+    Unsubscribe {
+        /// Which event types.
+        patterns: Vec<TypePattern>,
+    },
+    /// It has taken these events.
+    Ack {
+        /// Which.
+        event_ids: Vec<EventId>,
+    },
+    /// The courtesy that browser hooks expect (contract C52).
+    Ping,
+}
+
+/// The payload of `auth`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// The access token. Never printed.
+    pub access_token: String,
+    /// The daemon instance; the short form `{type, token}` names none.
+    pub daemon_id: Option<DaemonId>,
+    /// The orchestrator that the client believes to be; must equal the token's.
+    pub orchestrator_id: Option<OrchestratorId>,
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Auth")
+            .field("daemon_id", &self.daemon_id)
+            .field("orchestrator_id", &self.orchestrator_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The payload of `heartbeat`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heartbeat {
+    /// What the daemon is doing.
+    pub status: ActivityStatus,
+    /// Numbers and strings as the daemon reports them.
+    pub metrics: Option<Map<String, Value>>,
+}
+
+/// What a daemon is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActivityStatus {
+    /// At work or ready for it.
+    #[default]
+    Active,
+    /// Nothing to do.
+    Idle,
+    /// At its limit.
+    Busy,
+}
+
+impl ActivityStatus {
+    /// The word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Idle => "idle",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    payload: Option<&'a RawValue>,
+    #[serde(borrow)]
+    token: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AuthPayload {
+    access_token: Option<String>,
+    daemon_id: Option<String>,
+    orchestrator_id: Option<String>,
+    vp_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HeartbeatPayload {
+    #[serde(default)]
+    status: ActivityStatus,
+    metrics: Option<Map<String, Value>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SubscribePayload {
+    event_types: Vec<String>,
+    channel_ids: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AckPayload<'a> {
+    #[serde(borrow)]
+    event_ids: Vec<Cow<'a, str>>,
+}
+
+/// A problem whose request id is not known yet.
+struct Problem {
+    field: String,
+    problem: String,
+}
+
+fn problem(field: impl Into<String>, problem: impl Into<String>) -> Problem {
+    Problem { field: field.into(), problem: problem.into() }
+}
+
+/// Reads one text frame.
+///
+/// # Errors
+/// [`DecodeError::Undecodable`] for what is no JSON, else the field that is wrong.
+pub fn decode(text: &str) -> Result<ClientFrame, DecodeError> {
+    let envelope: Envelope<'_> = match serde_json::from_str(text) {
+        Ok(envelope) => envelope,
+        Err(error) => return Err(explain_envelope(text, &error)),
+    };
+    let (id, id_problem) = match request_id(envelope.id) {
+        Ok(id) => (id, None),
+        Err(problem) => (None, Some(problem)),
+    };
+    let decoded = id_problem.map_or_else(|| message(&envelope), Err);
+    match decoded {
+        Ok(message) => Ok(ClientFrame { id, message }),
+        Err(Problem { field, problem }) => Err(DecodeError::Invalid { request_id: id, field, problem }),
+    }
+}
+
+fn explain_envelope(text: &str, error: &serde_json::Error) -> DecodeError {
+    let invalid = |field: &str, problem: &str| DecodeError::Invalid {
+        request_id: None,
+        field: field.to_owned(),
+        problem: problem.to_owned(),
+    };
+    match serde_json::from_str::<Value>(text) {
+        Err(_) => DecodeError::Undecodable(error.to_string()),
+        Ok(Value::Object(object)) => match object.get("type") {
+            Some(Value::String(_)) | None => invalid("frame", "must not repeat a field"),
+            Some(_) => invalid("type", "must be a string"),
+        },
+        Ok(_) => invalid("frame", "must be a JSON object"),
+    }
+}
+
+fn request_id(raw: Option<&RawValue>) -> Result<Option<String>, Problem> {
+    let Some(raw) = raw.filter(|raw| raw.get() != "null") else { return Ok(None) };
+    match serde_json::from_str::<String>(raw.get()) {
+        Ok(id) if !id.is_empty() && id.len() <= MAX_REQUEST_ID_BYTES => Ok(Some(id)),
+        _ => Err(problem("id", format!("must be a string of 1 to {MAX_REQUEST_ID_BYTES} characters"))),
+    }
+}
+
+fn message(envelope: &Envelope<'_>) -> Result<ClientMessage, Problem> {
+    let Some(kind) = envelope.kind.as_deref() else {
+        return Err(problem("type", "is required"));
+    };
+    let payload = match envelope.payload.map(RawValue::get) {
+        None => None,
+        Some(object) if object.starts_with('{') => Some(object),
+        Some(_) => return Err(problem("payload", "must be an object")),
+    };
+    match kind {
+        "ack" => ack(payload),
+        "heartbeat" => heartbeat(payload.unwrap_or("{}")),
+        "subscribe" => subscribe(payload),
+        "unsubscribe" => unsubscribe(payload),
+        "auth" => auth(payload, envelope.token),
+        "ping" => Ok(ClientMessage::Ping),
+        other => {
+            let shown: String = other.chars().take(64).collect();
+            Err(problem("type", format!("{shown:?} is not a frame type of this protocol")))
+        }
+    }
+}
+
+fn required(payload: Option<&str>) -> Result<&str, Problem> {
+    payload.ok_or_else(|| problem("payload", "is required"))
+}
+
+/// Reads a payload; the error path finds out which field was wrong.
+fn typed<'a, T: Deserialize<'a>>(payload: &'a str) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_str(payload);
+    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        let text = error.inner().to_string();
+        let cause = text.split(" at line ").next().unwrap_or_default();
+        let missing = cause.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+        match missing {
+            Some(field) => problem(field, "is required"),
+            None => problem(if path == "." { "payload" } else { &path }, cause),
+        }
+    })
+}
+
+fn owned<T: DeserializeOwned>(payload: Option<&str>) -> Result<T, Problem> {
+    typed(required(payload)?)
+}
+
+fn ids<T>(
+    field: &str,
+    texts: &[impl AsRef<str>],
+    parse: fn(&str) -> Result<T, IdError>,
+) -> Result<Vec<T>, Problem> {
+    let parsed = texts.iter().enumerate().map(|(index, text)| {
+        parse(text.as_ref()).map_err(|error| problem(format!("{field}[{index}]"), error.to_string()))
+    });
+    parsed.collect()
+}
+
+fn ack(payload: Option<&str>) -> Result<ClientMessage, Problem> {
+    let required = required(payload)?;
+    let payload: AckPayload<'_> = match serde_json::from_str(required) {
+        Ok(payload) => payload,
+        Err(_) => typed(required)?,
+    };
+    match payload.event_ids.len() {
+        0 => Err(problem("eventIds", "must name at least one event")),
+        1..=MAX_ACK_IDS => {
+            Ok(ClientMessage::Ack { event_ids: ids("eventIds", &payload.event_ids, EventId::parse)? })
+        }
+        _ => Err(problem("eventIds", format!("must name at most {MAX_ACK_IDS} events"))),
+    }
+}
+
+fn heartbeat(payload: &str) -> Result<ClientMessage, Problem> {
+    let HeartbeatPayload { status, metrics } = typed(payload)?;
+    if let Some(metrics) = &metrics {
+        let size = serde_json::to_string(metrics).map_or(usize::MAX, |json| json.len());
+        if metrics.len() > MAX_METRICS || size > MAX_METRICS_BYTES {
+            return Err(problem(
+                "metrics",
+                format!("must have at most {MAX_METRICS} members and {MAX_METRICS_BYTES} bytes"),
+            ));
+        }
+        if let Some((name, _)) = metrics.iter().find(|(_, value)| value.is_object() || value.is_array()) {
+            return Err(problem(format!("metrics.{name}"), "must be a number, a string, a boolean or null"));
+        }
+    }
+    Ok(ClientMessage::Heartbeat(Heartbeat { status, metrics }))
+}
+
+fn patterns(names: &[String]) -> Result<Vec<TypePattern>, Problem> {
+    if names.is_empty() {
+        return Err(problem("eventTypes", "must name at least one event type"));
+    }
+    if names.len() > MAX_SUBSCRIPTIONS {
+        return Err(problem("eventTypes", format!("must name at most {MAX_SUBSCRIPTIONS} event types")));
+    }
+    let parsed = names.iter().enumerate().map(|(index, name)| {
+        TypePattern::parse(name).map_err(|error| problem(format!("eventTypes[{index}]"), error.to_string()))
+    });
+    parsed.collect()
+}
+
+fn subscribe(payload: Option<&str>) -> Result<ClientMessage, Problem> {
+    let payload: SubscribePayload = owned(payload)?;
+    let channels = payload.channel_ids.unwrap_or_default();
+    if channels.len() > MAX_CHANNELS {
+        return Err(problem("channelIds", format!("must name at most {MAX_CHANNELS} channels")));
+    }
+    Ok(ClientMessage::Subscribe {
+        patterns: patterns(&payload.event_types)?,
+        channels: ids("channelIds", &channels, ChannelId::parse)?,
+    })
+}
+
+fn unsubscribe(payload: Option<&str>) -> Result<ClientMessage, Problem> {
+    let payload: SubscribePayload = owned(payload)?;
+    Ok(ClientMessage::Unsubscribe { patterns: patterns(&payload.event_types)? })
+}
+
+/// `auth` in the documented form, or in the short form with a top-level token (contract C28).
+fn auth(payload: Option<&str>, token: Option<&RawValue>) -> Result<ClientMessage, Problem> {
+    let short_form = payload.is_none();
+    let payload: AuthPayload = typed(payload.unwrap_or("{}"))?;
+    let token = match (payload.access_token, token) {
+        (Some(token), _) => token,
+        (None, Some(token)) => {
+            serde_json::from_str(token.get()).map_err(|_| problem("token", "must be a string"))?
+        }
+        (None, None) => return Err(problem("accessToken", "is required")),
+    };
+    if token.is_empty() || token.len() > MAX_TOKEN_BYTES {
+        return Err(problem("accessToken", format!("must have 1 to {MAX_TOKEN_BYTES} characters")));
+    }
+    let orchestrator = match (payload.orchestrator_id, payload.vp_id) {
+        (Some(a), Some(b)) if a != b => {
+            return Err(problem("vpId", "contradicts orchestratorId"));
+        }
+        (a, b) => a.or(b),
+    };
+    if !short_form && payload.daemon_id.is_none() {
+        return Err(problem("daemonId", "is required"));
+    }
+    if !short_form && orchestrator.is_none() {
+        return Err(problem("orchestratorId", "is required"));
+    }
+    let named = |field: &'static str| move |error: IdError| problem(field, error.to_string());
+    Ok(ClientMessage::Auth(Auth {
+        access_token: token,
+        daemon_id: payload.daemon_id.as_deref().map(DaemonId::parse).transpose().map_err(named("daemonId"))?,
+        orchestrator_id: orchestrator
+            .as_deref()
+            .map(OrchestratorId::parse)
+            .transpose()
+            .map_err(named("orchestratorId"))?,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field_of(text: &str) -> String {
+        match decode(text) {
+            Err(DecodeError::Invalid { field, .. }) => field,
+            other => panic!("{text} gave {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_frames_of_the_integration_example_are_understood() {
+        let auth = r#"{"type":"auth","id":"1","timestamp":"t","payload":{"accessToken":"x","daemonId":"daemon_123","orchestratorId":"vp_456"}}"#;
+        let frame = decode(auth).expect("a frame");
+        assert_eq!(frame.id.as_deref(), Some("1"));
+        assert!(matches!(frame.message, ClientMessage::Auth(Auth { ref access_token, .. }) if access_token == "x"));
+
+        let beat = r#"{"type":"heartbeat","id":"2","timestamp":"t","payload":{"status":"active"}}"#;
+        let idle = Heartbeat { status: ActivityStatus::Active, metrics: None };
+        assert_eq!(decode(beat).expect("a frame").message, ClientMessage::Heartbeat(idle));
+
+        let subscribe = r#"{"type":"subscribe","id":"3","timestamp":"t","payload":{"eventTypes":["message.received"]}}"#;
+        assert!(matches!(
+            decode(subscribe).expect("a frame").message,
+            ClientMessage::Subscribe { ref patterns, ref channels } if patterns.len() == 1 && channels.is_empty()
+        ));
+
+        let ack = r#"{"type":"ack","id":"4","timestamp":"t","payload":{"eventIds":["event_1"]}}"#;
+        assert!(matches!(
+            decode(ack).expect("a frame").message,
+            ClientMessage::Ack { ref event_ids } if event_ids[0].as_str() == "event_1"
+        ));
+    }
+
+    #[test]
+    fn id_and_timestamp_may_be_missing() {
+        let frame = decode(r#"{"type":"ping"}"#).expect("a frame");
+        assert_eq!(frame, ClientFrame { id: None, message: ClientMessage::Ping });
+    }
+
+    #[test]
+    fn the_short_auth_form_and_the_old_name_are_accepted() {
+        let short = decode(r#"{"type":"auth","token":"x"}"#).expect("a frame");
+        assert!(matches!(short.message, ClientMessage::Auth(Auth { daemon_id: None, .. })));
+        let old = decode(r#"{"type":"auth","payload":{"accessToken":"x","daemonId":"d","vpId":"vp_1"}}"#);
+        assert!(matches!(
+            old.expect("a frame").message,
+            ClientMessage::Auth(Auth { orchestrator_id: Some(ref id), .. }) if id.as_str() == "vp_1"
+        ));
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_from_what_is_no_frame() {
+        assert!(matches!(decode("{"), Err(DecodeError::Undecodable(_))));
+        assert!(matches!(decode(""), Err(DecodeError::Undecodable(_))));
+        assert_eq!(field_of("[]"), "frame");
+        assert_eq!(field_of("17"), "frame");
+        assert_eq!(field_of("{}"), "type");
+        assert_eq!(field_of(r#"{"type":5}"#), "type");
+        assert_eq!(field_of(r#"{"type":"auth.connect"}"#), "type");
+    }
+
+    #[test]
+    fn the_field_that_is_wrong_is_named() {
+        assert_eq!(field_of(r#"{"type":"ack","payload":[]}"#), "payload");
+        assert_eq!(field_of(r#"{"type":"ack"}"#), "payload");
+        assert_eq!(field_of(r#"{"type":"ack","payload":{}}"#), "eventIds");
+        assert_eq!(field_of(r#"{"type":"ack","payload":{"eventIds":[]}}"#), "eventIds");
+        assert_eq!(field_of(r#"{"type":"ack","payload":{"eventIds":["a",3]}}"#), "eventIds[1]");
+        assert_eq!(field_of(r#"{"type":"ack","payload":{"eventIds":["a","b c"]}}"#), "eventIds[1]");
+        assert_eq!(field_of(r#"{"type":"subscribe","payload":{"eventTypes":["nope"]}}"#), "eventTypes[0]");
+        assert_eq!(field_of(r#"{"type":"subscribe","payload":{"eventTypes":"*"}}"#), "eventTypes");
+        assert_eq!(field_of(r#"{"type":"subscribe","payload":{"eventTypes":["*"],"channelIds":7}}"#), "channelIds");
+        assert_eq!(field_of(r#"{"type":"heartbeat","payload":{"status":"asleep"}}"#), "status");
+        assert_eq!(field_of(r#"{"type":"heartbeat","payload":{"metrics":{"a":{}}}}"#), "metrics.a");
+        assert_eq!(field_of(r#"{"type":"auth","payload":{"accessToken":"x","daemonId":"d"}}"#), "orchestratorId");
+        assert_eq!(field_of(r#"{"type":"auth","payload":{"daemonId":"d","vpId":"v"}}"#), "accessToken");
+        assert_eq!(
+            field_of(r#"{"type":"auth","payload":{"accessToken":"x","daemonId":"d","vpId":"a","orchestratorId":"b"}}"#),
+            "vpId"
+        );
+        assert_eq!(field_of(r#"{"type":"ping","id":""}"#), "id");
+        assert_eq!(field_of(r#"{"type":"ping","id":7}"#), "id");
+    }
+
+    #[test]
+    fn an_invalid_frame_still_tells_its_id() {
+        let error = decode(r#"{"type":"nonsense","id":"r1"}"#);
+        assert!(matches!(error, Err(DecodeError::Invalid { request_id: Some(ref id), .. }) if id == "r1"));
+    }
+
+    #[test]
+    fn a_token_never_shows_in_debug_output() {
+        let frame = decode(r#"{"type":"auth","token":"s3cret"}"#).expect("a frame");
+        assert!(!format!("{frame:?}").contains("s3cret"));
+    }
+}
