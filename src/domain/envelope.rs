@@ -168,17 +168,24 @@ fn id<T>(
     parse: fn(&str) -> Result<T, IdError>,
 ) -> Result<Option<T>, EnvelopeError> {
     let text = text.filter(|text| !text.is_empty());
-    text.map(parse).transpose().map_err(|problem| EnvelopeError::Invalid { field, problem: problem.to_string() })
+    text.map(parse)
+        .transpose()
+        .map_err(|problem| EnvelopeError::Invalid { field, problem: problem.to_string() })
 }
 
 fn time(wire: Option<Time<'_>>, now: Timestamp) -> Result<Timestamp, EnvelopeError> {
     let bad = |problem: &str| EnvelopeError::Invalid { field: "timestamp", problem: problem.to_owned() };
     match wire {
         None => Ok(now),
-        #[expect(clippy::cast_possible_truncation, reason = "checked to be a small whole number of milliseconds")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "checked to be a small whole number of milliseconds"
+        )]
         Some(Time::Millis(millis)) if (0.0..=9e15).contains(&millis) => Ok(Timestamp(millis as i64)),
         Some(Time::Millis(_)) => Err(bad("must be milliseconds since 1970")),
-        Some(Time::Iso(text)) => Timestamp::parse_iso(&text).ok_or_else(|| bad("must be an ISO-8601 date-time")),
+        Some(Time::Iso(text)) => {
+            Timestamp::parse_iso(&text).ok_or_else(|| bad("must be an ISO-8601 date-time"))
+        }
     }
 }
 
@@ -209,8 +216,10 @@ impl Published {
             field: "type",
             problem: "must be 1 to 64 letters, digits, dots, dashes or underscores".to_owned(),
         })?;
-        let daemon = id("daemonId", wire.daemon_id.as_deref(), DaemonId::parse)?.or_else(|| context.daemon.clone());
-        let organization = match id("organizationId", wire.organization_id.as_deref(), OrganizationId::parse)? {
+        let daemon =
+            id("daemonId", wire.daemon_id.as_deref(), DaemonId::parse)?.or_else(|| context.daemon.clone());
+        let organization = match id("organizationId", wire.organization_id.as_deref(), OrganizationId::parse)?
+        {
             Some(named) if context.organization.as_ref().is_some_and(|channel| *channel != named) => {
                 return Err(EnvelopeError::Contradiction("organizationId", "the channel's organization"));
             }
@@ -227,8 +236,8 @@ impl Published {
                 || serde_json::from_slice::<PayloadChannel<'_>>(&payload)
                     .is_ok_and(|inner| inner.channel_id.as_deref() == Some(named))
         });
-        let orchestrator =
-            id("orchestratorId", named.as_deref(), OrchestratorId::parse)?.or_else(|| context.orchestrator.clone());
+        let orchestrator = id("orchestratorId", named.as_deref(), OrchestratorId::parse)?
+            .or_else(|| context.orchestrator.clone());
         let names_only_daemon = orchestrator.is_none() || (repeats_channel && daemon.is_some());
         // A placeholder that is never used: without a daemon to resolve by, the event is refused.
         let orchestrator = match (orchestrator, &daemon) {
@@ -251,7 +260,8 @@ impl Published {
             payload,
             body: json.clone(),
         };
-        let inherited = context.organization.is_some() || context.daemon.is_some() || context.orchestrator.is_some();
+        let inherited =
+            context.organization.is_some() || context.daemon.is_some() || context.orchestrator.is_some();
         if inherited && !names_only_daemon {
             event.rewrite()?;
         }
@@ -264,7 +274,8 @@ fn unresolved() -> Result<OrchestratorId, EnvelopeError> {
 }
 
 fn payload_of(wire: &Wire<'_>, json: &Bytes) -> Result<Bytes, EnvelopeError> {
-    let not_an_object = || EnvelopeError::Invalid { field: "payload", problem: "must be an object".to_owned() };
+    let not_an_object =
+        || EnvelopeError::Invalid { field: "payload", problem: "must be an object".to_owned() };
     match wire.payload.or(wire.data).map(RawValue::get) {
         None | Some("null") => Ok(Bytes::from_static(b"{}")),
         Some(text) if text.starts_with('{') => Ok(json.slice_ref(text.as_bytes())),
@@ -310,7 +321,11 @@ impl Event {
     ///
     /// # Errors
     /// When somebody else wrote what is there.
-    pub fn from_body(body: &Bytes, orchestrator: &OrchestratorId, now: Timestamp) -> Result<Self, EnvelopeError> {
+    pub fn from_body(
+        body: &Bytes,
+        orchestrator: &OrchestratorId,
+        now: Timestamp,
+    ) -> Result<Self, EnvelopeError> {
         let mut event = Published::parse(body, &Context::default(), now)?.event;
         event.orchestrator = orchestrator.clone();
         Ok(event)
@@ -347,9 +362,10 @@ mod tests {
 
     #[test]
     fn every_generation_of_names_is_accepted() {
-        let event = parse(r#"{"eventId":"e","eventType":"mention","vpId":"vp_1","data":{"a":1},"createdAt":17}"#)
-            .expect("an event")
-            .event;
+        let event =
+            parse(r#"{"eventId":"e","eventType":"mention","vpId":"vp_1","data":{"a":1},"createdAt":17}"#)
+                .expect("an event")
+                .event;
         assert_eq!((event.id.as_str(), event.kind.as_str()), ("e", "mention"));
         assert_eq!((event.orchestrator.as_str(), event.timestamp), ("vp_1", Timestamp(17)));
         assert_eq!(event.payload, r#"{"a":1}"#);
@@ -375,8 +391,14 @@ mod tests {
         assert_eq!(problem(r#"{"id":"e","orchestratorId":"vp_1"}"#), "type is missing");
         assert_eq!(problem(r#"{"id":"e","type":"a.b"}"#), "orchestratorId is missing");
         assert!(problem(r#"{"id":"e","type":"a b","orchestratorId":"v"}"#).starts_with("type must"));
-        assert!(problem(r#"{"id":"e","type":"a.b","orchestratorId":"v","payload":[]}"#).starts_with("payload must"));
-        assert!(problem(r#"{"id":"e","type":"a.b","orchestratorId":"v","timestamp":"soon"}"#).starts_with("timestamp"));
+        assert!(
+            problem(r#"{"id":"e","type":"a.b","orchestratorId":"v","payload":[]}"#)
+                .starts_with("payload must")
+        );
+        assert!(
+            problem(r#"{"id":"e","type":"a.b","orchestratorId":"v","timestamp":"soon"}"#)
+                .starts_with("timestamp")
+        );
         assert!(problem("[1]").starts_with("not an event"));
         assert!(problem("{").starts_with("not an event"));
     }

@@ -33,7 +33,9 @@ pub enum TypePattern {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SubscriptionError {
     /// The text is no event type.
-    #[error("{0:?} is not an event type: use a dotted name of at most {MAX_EVENT_TYPE_BYTES} characters, `prefix.*` or `*`")]
+    #[error(
+        "{0:?} is not an event type: use a dotted name of at most {MAX_EVENT_TYPE_BYTES} characters, `prefix.*` or `*`"
+    )]
     BadType(String),
     /// More event types than one connection may have.
     #[error("at most {MAX_SUBSCRIPTIONS} event types per connection")]
@@ -263,7 +265,10 @@ mod tests {
         assert_eq!(presence.missing_scope(reader, true), Some(Scope::PresenceRead));
         let none = ScopeSet::from_names(["vp:status"]);
         assert_eq!(presence.missing_scope(none, false), Some(Scope::PresenceRead));
-        assert_eq!(TypePattern::parse("system.maintenance").expect("a pattern").missing_scope(none, true), None);
+        assert_eq!(
+            TypePattern::parse("system.maintenance").expect("a pattern").missing_scope(none, true),
+            None
+        );
     }
 
     #[test]

@@ -376,7 +376,12 @@ fn auth(payload: Option<&str>, token: Option<&RawValue>) -> Result<ClientMessage
     let named = |field: &'static str| move |error: IdError| problem(field, error.to_string());
     Ok(ClientMessage::Auth(Auth {
         access_token: token,
-        daemon_id: payload.daemon_id.as_deref().map(DaemonId::parse).transpose().map_err(named("daemonId"))?,
+        daemon_id: payload
+            .daemon_id
+            .as_deref()
+            .map(DaemonId::parse)
+            .transpose()
+            .map_err(named("daemonId"))?,
         orchestrator_id: orchestrator
             .as_deref()
             .map(OrchestratorId::parse)
@@ -401,13 +406,16 @@ mod tests {
         let auth = r#"{"type":"auth","id":"1","timestamp":"t","payload":{"accessToken":"x","daemonId":"daemon_123","orchestratorId":"vp_456"}}"#;
         let frame = decode(auth).expect("a frame");
         assert_eq!(frame.id.as_deref(), Some("1"));
-        assert!(matches!(frame.message, ClientMessage::Auth(Auth { ref access_token, .. }) if access_token == "x"));
+        assert!(
+            matches!(frame.message, ClientMessage::Auth(Auth { ref access_token, .. }) if access_token == "x")
+        );
 
         let beat = r#"{"type":"heartbeat","id":"2","timestamp":"t","payload":{"status":"active"}}"#;
         let idle = Heartbeat { status: ActivityStatus::Active, metrics: None };
         assert_eq!(decode(beat).expect("a frame").message, ClientMessage::Heartbeat(idle));
 
-        let subscribe = r#"{"type":"subscribe","id":"3","timestamp":"t","payload":{"eventTypes":["message.received"]}}"#;
+        let subscribe =
+            r#"{"type":"subscribe","id":"3","timestamp":"t","payload":{"eventTypes":["message.received"]}}"#;
         assert!(matches!(
             decode(subscribe).expect("a frame").message,
             ClientMessage::Subscribe { ref patterns, ref channels } if patterns.len() == 1 && channels.is_empty()
@@ -458,13 +466,21 @@ mod tests {
         assert_eq!(field_of(r#"{"type":"ack","payload":{"eventIds":["a","b c"]}}"#), "eventIds[1]");
         assert_eq!(field_of(r#"{"type":"subscribe","payload":{"eventTypes":["nope"]}}"#), "eventTypes[0]");
         assert_eq!(field_of(r#"{"type":"subscribe","payload":{"eventTypes":"*"}}"#), "eventTypes");
-        assert_eq!(field_of(r#"{"type":"subscribe","payload":{"eventTypes":["*"],"channelIds":7}}"#), "channelIds");
+        assert_eq!(
+            field_of(r#"{"type":"subscribe","payload":{"eventTypes":["*"],"channelIds":7}}"#),
+            "channelIds"
+        );
         assert_eq!(field_of(r#"{"type":"heartbeat","payload":{"status":"asleep"}}"#), "status");
         assert_eq!(field_of(r#"{"type":"heartbeat","payload":{"metrics":{"a":{}}}}"#), "metrics.a");
-        assert_eq!(field_of(r#"{"type":"auth","payload":{"accessToken":"x","daemonId":"d"}}"#), "orchestratorId");
+        assert_eq!(
+            field_of(r#"{"type":"auth","payload":{"accessToken":"x","daemonId":"d"}}"#),
+            "orchestratorId"
+        );
         assert_eq!(field_of(r#"{"type":"auth","payload":{"daemonId":"d","vpId":"v"}}"#), "accessToken");
         assert_eq!(
-            field_of(r#"{"type":"auth","payload":{"accessToken":"x","daemonId":"d","vpId":"a","orchestratorId":"b"}}"#),
+            field_of(
+                r#"{"type":"auth","payload":{"accessToken":"x","daemonId":"d","vpId":"a","orchestratorId":"b"}}"#
+            ),
             "vpId"
         );
         assert_eq!(field_of(r#"{"type":"ping","id":""}"#), "id");

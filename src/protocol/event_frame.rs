@@ -135,6 +135,9 @@ mod tests {
         let (one, other) = (delivery.frame(1, Timestamp(0)), delivery.frame(1, Timestamp(5)));
         assert_eq!(one.as_bytes().as_ptr(), other.as_bytes().as_ptr());
         let third = read(&delivery.frame(3, Timestamp(0)));
-        assert_eq!((&third["payload"]["attempt"], &third["payload"]["redelivered"]), (&3.into(), &true.into()));
+        assert_eq!(
+            (&third["payload"]["attempt"], &third["payload"]["redelivered"]),
+            (&3.into(), &true.into())
+        );
     }
 }

@@ -133,7 +133,9 @@ impl ServerMessage {
                 "message": message,
                 "details": { "field": field, "error": message },
             }),
-            Self::Error { code, message, field: None } => json!({ "code": code.as_str(), "message": message }),
+            Self::Error { code, message, field: None } => {
+                json!({ "code": code.as_str(), "message": message })
+            }
             Self::RateLimit { action, retry_after, current_rate, max_rate } => json!({
                 "action": action,
                 "retryAfter": whole_seconds(*retry_after),
