@@ -4,6 +4,7 @@
 //! [`embedded`] needs no server and serves one node, [`redis`] serves a fleet. Which one is decided
 //! by the configuration and never changes by itself.
 
+pub mod buffer;
 pub mod bus;
 pub mod commit;
 pub mod embedded;
@@ -22,7 +23,7 @@ use crate::domain::{
 };
 use bus::{BusMessage, EventBus, NodeCommand};
 use commit::{CommitBatch, CommitOutcome};
-use queue::{EventQueue, Expired, LegacyClaim, LegacySource, Loaded, Waiting};
+use queue::{Backlog, EventQueue, Expired, LegacyClaim, LegacySource, Loaded, Waiting};
 use records::{HeartbeatRecord, Presence, PresenceChange, Records};
 use registry::{Attach, AttachOutcome, ConnectionRegistry, Detach};
 
@@ -87,7 +88,12 @@ impl EventQueue for Backplane {
         dispatch!(self.waiting(orchestrator))
     }
 
-    async fn load(&self, orchestrator: &OrchestratorId, daemon: &DaemonId, ids: &[EventId]) -> Result<Vec<Loaded>> {
+    async fn load(
+        &self,
+        orchestrator: &OrchestratorId,
+        daemon: &DaemonId,
+        ids: &[EventId],
+    ) -> Result<Vec<Loaded>> {
         dispatch!(self.load(orchestrator, daemon, ids))
     }
 
@@ -99,8 +105,12 @@ impl EventQueue for Backplane {
         dispatch!(self.expire(now))
     }
 
-    async fn recently_acknowledged(&self) -> Result<Vec<EventId>> {
+    async fn recently_acknowledged(&self) -> Result<Vec<(OrchestratorId, EventId)>> {
         dispatch!(self.recently_acknowledged())
+    }
+
+    async fn backlog(&self) -> Result<Backlog> {
+        dispatch!(self.backlog())
     }
 
     async fn claim_legacy(&self, source: &LegacySource) -> Result<LegacyClaim> {

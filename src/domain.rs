@@ -8,4 +8,5 @@ pub mod event;
 pub mod ids;
 pub mod recent_ids;
 pub mod scope;
+pub mod status;
 pub mod subscription;

@@ -63,6 +63,15 @@ pub struct Expired {
     pub count: u64,
 }
 
+/// What waits in all queues together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// How many queues hold something.
+    pub queues: u64,
+    /// How many events they hold.
+    pub events: u64,
+}
+
 /// A list that an original publisher writes to (contract 6.3, 9.8.5).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LegacySource {
@@ -117,8 +126,11 @@ pub trait EventQueue {
     /// Removes events that have waited too long, and counts them as expired.
     fn expire(&self, now: Timestamp) -> impl Future<Output = Result<Vec<Expired>>> + Send;
 
-    /// The ids acknowledged last over all orchestrators, at most [`RECENT_ACKS`].
-    fn recently_acknowledged(&self) -> impl Future<Output = Result<Vec<EventId>>> + Send;
+    /// The events acknowledged last over all orchestrators, oldest first, at most [`RECENT_ACKS`].
+    fn recently_acknowledged(&self) -> impl Future<Output = Result<Vec<(OrchestratorId, EventId)>>> + Send;
+
+    /// How much waits in all queues together.
+    fn backlog(&self) -> impl Future<Output = Result<Backlog>> + Send;
 
     /// Takes a legacy list away from its writers atomically. What was claimed and not released
     /// comes again with the next claim, also after a crash.

@@ -55,6 +55,8 @@ pub struct Attached {
     pub subscriptions: Option<Subscriptions>,
     /// How many events wait in the orchestrator's queue.
     pub depth: u64,
+    /// Whether an original publisher has left a list to be drained.
+    pub legacy: bool,
 }
 
 /// An older connection of the same daemon instance.

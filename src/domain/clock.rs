@@ -103,6 +103,24 @@ pub fn monotonic() -> Monotonic {
     Monotonic(u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX))
 }
 
+/// A moment for measuring short spans, such as the latency of one delivery.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts measuring.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Seconds since the start.
+    #[must_use]
+    pub fn seconds(self) -> f64 {
+        self.0.elapsed().as_secs_f64()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

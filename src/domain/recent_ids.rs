@@ -6,7 +6,10 @@ use std::{
     hash::{BuildHasher, RandomState},
 };
 
-use super::{clock::Timestamp, ids::EventId};
+use super::{
+    clock::Timestamp,
+    ids::{EventId, OrchestratorId},
+};
 
 /// What is known of an event id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,14 +43,20 @@ impl RecentIds {
         Self { seen: HashSet::new(), order: VecDeque::new(), capacity, horizon, keys }
     }
 
-    fn fingerprint(&self, id: &EventId) -> u128 {
-        let high = u128::from(self.keys.0.hash_one(id));
-        (high << 64) | u128::from(self.keys.1.hash_one(id))
+    fn fingerprint(&self, orchestrator: &OrchestratorId, id: &EventId) -> u128 {
+        let high = u128::from(self.keys.0.hash_one((orchestrator, id)));
+        (high << 64) | u128::from(self.keys.1.hash_one((orchestrator, id)))
     }
 
     /// Looks `id` up and remembers it as seen at `now`. `published` is the event's own time.
-    pub fn observe(&mut self, id: &EventId, published: Timestamp, now: Timestamp) -> Sighting {
-        let fingerprint = self.fingerprint(id);
+    pub fn observe(
+        &mut self,
+        orchestrator: &OrchestratorId,
+        id: &EventId,
+        published: Timestamp,
+        now: Timestamp,
+    ) -> Sighting {
+        let fingerprint = self.fingerprint(orchestrator, id);
         if !self.seen.insert(fingerprint) {
             return Sighting::Seen;
         }
@@ -62,13 +71,13 @@ impl RecentIds {
     }
 
     /// Remembers an id that was acknowledged before this hub started.
-    pub fn prime(&mut self, id: &EventId, now: Timestamp) {
-        let _ = self.observe(id, now, now);
+    pub fn prime(&mut self, orchestrator: &OrchestratorId, id: &EventId, now: Timestamp) {
+        let _ = self.observe(orchestrator, id, now, now);
     }
 
     /// Forgets an id that was observed but could not be accepted, so that its retry is no duplicate.
-    pub fn forget(&mut self, id: &EventId) {
-        let fingerprint = self.fingerprint(id);
+    pub fn forget(&mut self, orchestrator: &OrchestratorId, id: &EventId) {
+        let fingerprint = self.fingerprint(orchestrator, id);
         self.seen.remove(&fingerprint);
     }
 
@@ -93,17 +102,29 @@ mod tests {
         EventId::parse(text).expect("an id")
     }
 
+    fn vp() -> OrchestratorId {
+        OrchestratorId::parse("vp_1").expect("an id")
+    }
+
+    #[test]
+    fn the_same_id_for_another_orchestrator_is_another_event() {
+        let mut recent = RecentIds::new(10, Timestamp(100));
+        let other = OrchestratorId::parse("vp_2").expect("an id");
+        assert_eq!(recent.observe(&vp(), &id("a"), Timestamp(150), Timestamp(150)), Sighting::New);
+        assert_eq!(recent.observe(&other, &id("a"), Timestamp(150), Timestamp(150)), Sighting::New);
+    }
+
     #[test]
     fn the_second_sighting_is_a_duplicate() {
         let mut recent = RecentIds::new(10, Timestamp(100));
-        assert_eq!(recent.observe(&id("a"), Timestamp(150), Timestamp(150)), Sighting::New);
-        assert_eq!(recent.observe(&id("a"), Timestamp(150), Timestamp(151)), Sighting::Seen);
+        assert_eq!(recent.observe(&vp(), &id("a"), Timestamp(150), Timestamp(150)), Sighting::New);
+        assert_eq!(recent.observe(&vp(), &id("a"), Timestamp(150), Timestamp(151)), Sighting::Seen);
     }
 
     #[test]
     fn an_event_from_before_the_horizon_is_left_to_the_store() {
         let mut recent = RecentIds::new(10, Timestamp(100));
-        assert_eq!(recent.observe(&id("old"), Timestamp(99), Timestamp(150)), Sighting::Unsure);
+        assert_eq!(recent.observe(&vp(), &id("old"), Timestamp(99), Timestamp(150)), Sighting::Unsure);
     }
 
     #[test]
@@ -111,24 +132,24 @@ mod tests {
         let mut recent = RecentIds::new(2, Timestamp(0));
         for (n, name) in ["a", "b", "c"].into_iter().enumerate() {
             let at = Timestamp(10 + i64::try_from(n).expect("small"));
-            assert_eq!(recent.observe(&id(name), at, at), Sighting::New);
+            assert_eq!(recent.observe(&vp(), &id(name), at, at), Sighting::New);
         }
         assert_eq!(recent.len(), 2);
-        assert_eq!(recent.observe(&id("a"), Timestamp(10), Timestamp(20)), Sighting::Unsure);
+        assert_eq!(recent.observe(&vp(), &id("a"), Timestamp(10), Timestamp(20)), Sighting::Unsure);
     }
 
     #[test]
     fn a_refused_event_may_be_tried_again() {
         let mut recent = RecentIds::new(4, Timestamp(0));
-        assert_eq!(recent.observe(&id("a"), Timestamp(1), Timestamp(1)), Sighting::New);
-        recent.forget(&id("a"));
-        assert_eq!(recent.observe(&id("a"), Timestamp(1), Timestamp(2)), Sighting::New);
+        assert_eq!(recent.observe(&vp(), &id("a"), Timestamp(1), Timestamp(1)), Sighting::New);
+        recent.forget(&vp(), &id("a"));
+        assert_eq!(recent.observe(&vp(), &id("a"), Timestamp(1), Timestamp(2)), Sighting::New);
     }
 
     #[test]
     fn primed_ids_count_as_seen() {
         let mut recent = RecentIds::new(4, Timestamp(0));
-        recent.prime(&id("a"), Timestamp(5));
-        assert_eq!(recent.observe(&id("a"), Timestamp(9), Timestamp(9)), Sighting::Seen);
+        recent.prime(&vp(), &id("a"), Timestamp(5));
+        assert_eq!(recent.observe(&vp(), &id("a"), Timestamp(9), Timestamp(9)), Sighting::Seen);
     }
 }

@@ -1,19 +1,24 @@
 //! The `event` frame: encoded once per event, its bytes shared by every receiver.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytestring::ByteString;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::domain::{clock::Timestamp, event::Event};
+use crate::domain::{
+    clock::{Stopwatch, Timestamp},
+    event::Event,
+};
 
 /// An event on its way to sockets, with its first frame as soon as one receiver needed it.
 #[derive(Debug)]
 pub struct Delivery {
     /// The event.
-    pub event: Event,
+    pub event: Arc<Event>,
+    /// When the hub took it in, or read it from the queue.
+    pub received: Stopwatch,
     first_frame: OnceLock<ByteString>,
 }
 
@@ -47,8 +52,8 @@ struct Payload<'a> {
 impl Delivery {
     /// Wraps an event for delivery.
     #[must_use]
-    pub fn new(event: Event) -> Self {
-        Self { event, first_frame: OnceLock::new() }
+    pub fn new(event: Arc<Event>) -> Self {
+        Self { event, received: Stopwatch::start(), first_frame: OnceLock::new() }
     }
 
     /// The frame of the given attempt, counted from 1. First attempts share their bytes, the frame
@@ -108,7 +113,7 @@ mod tests {
                  "timestamp":1000,"channelId":"c1","workspaceId":"w1","requiresAck":true,"priority":1}"#,
         );
         let published = Published::parse(&json, &Context::default(), Timestamp(0)).expect("an event");
-        Delivery::new(published.event)
+        Delivery::new(Arc::new(published.event))
     }
 
     fn read(frame: &ByteString) -> Value {

@@ -1,0 +1,3 @@
+DROP TABLE orchestrators;
+DROP TABLE users;
+DROP TABLE organizations;

@@ -1,0 +1,25 @@
+//! The actors: thin shells around what is pure, and around the backplane.
+//!
+//! | Actor | It does |
+//! |---|---|
+//! | [`connection::Connection`] | decodes frames, drives its session, carries out the effects |
+//! | [`connection_manager::ConnectionManager`] | admits, registers, takes over, evicts, drains |
+//! | [`event_router::EventRouter`] | takes events in, matches them, hands them out |
+//! | [`heartbeat_monitor::HeartbeatMonitor`] | watches over connections, writes heartbeats and presence |
+//! | [`offline_queue::OfflineQueue`] | group-commits, reads queues, drains legacy lists, expires |
+//!
+//! A connection lives on the worker thread of its socket; the others live on the main thread under a
+//! supervisor, and keep nothing that a restart would lose: what they share is in [`services`].
+
+pub mod connection;
+pub mod connection_manager;
+pub mod connections;
+pub mod event_router;
+pub mod heartbeat_monitor;
+pub mod inbound;
+pub mod messages;
+pub mod offline_queue;
+pub mod queue_access;
+pub mod resolver;
+pub mod services;
+mod supervised;

@@ -1,0 +1,214 @@
+//! Carrying out what a session asks for.
+
+use actix::{ActorContext as _, ActorFutureExt as _, AsyncContext as _, fut::wrap_future};
+use actix_web_actors::ws::{CloseReason as CloseFrame, WebsocketContext};
+
+use super::Connection;
+use crate::{
+    actors::{
+        connection_manager::Condemn,
+        messages::{Admit, Beat},
+    },
+    auth::token::TokenError,
+    backplane::{commit::DeadLetter, records::HeartbeatRecord, registry::ConnectionRegistry as _},
+    domain::{clock::Now, ids::EventId},
+    protocol::{
+        client_frame::{Auth, Heartbeat},
+        codes::CloseReason,
+        event_frame::Delivery,
+    },
+    session::effect::{Effect, FetchRequest, Refusal},
+};
+
+impl Connection {
+    pub(super) fn perform(&mut self, effects: Vec<Effect>, now: Now, ctx: &mut WebsocketContext<Self>) {
+        for effect in effects {
+            self.perform_one(effect, now, ctx);
+        }
+        self.handle.set_deadline(self.session.next_deadline());
+    }
+
+    fn perform_one(&mut self, effect: Effect, now: Now, ctx: &mut WebsocketContext<Self>) {
+        match effect {
+            Effect::Send(message, reply_to) => {
+                ctx.text(message.encode(reply_to.as_deref(), now.wall));
+            }
+            Effect::Deliver { delivery, attempt } => self.deliver(&delivery, attempt, now, ctx),
+            Effect::Acknowledge { ids, waited } => {
+                if let Some(identity) = self.session.identity() {
+                    self.services.shared.queue.acknowledge(identity, ids);
+                }
+                if let Some(waited) = waited {
+                    self.services.shared.metrics.ack_latency.observe(waited.as_secs_f64());
+                }
+            }
+            Effect::DeadLetter { id, attempts } => self.bury(id, attempts),
+            Effect::Fetch(request) => self.fetch(request, ctx),
+            Effect::Reload(ids) => self.reload(ids, ctx),
+            Effect::CaughtUp => {
+                if self.handle.set_live() {
+                    self.drive(ctx, crate::session::Session::on_hint);
+                }
+            }
+            Effect::Behind => self.handle.set_behind(),
+            Effect::Subscribed(subscriptions) => self.subscribed(subscriptions),
+            Effect::Heartbeat(beat) => self.beat(beat, now),
+            Effect::Authenticate { auth, request_id } => self.authenticate(auth, request_id, now, ctx),
+            Effect::Ping => ctx.ping(b""),
+            Effect::Close(reason) => self.close(reason, ctx),
+        }
+    }
+
+    fn deliver(&mut self, delivery: &Delivery, attempt: u32, now: Now, ctx: &mut WebsocketContext<Self>) {
+        ctx.text(delivery.frame(attempt, now.wall));
+        self.wrote = true;
+        let metrics = &self.services.shared.metrics;
+        metrics.routed.inc();
+        if attempt > 1 {
+            metrics.redelivered.inc();
+        } else {
+            metrics.latency.observe(delivery.received.seconds());
+        }
+        let event = &delivery.event;
+        if let Some(identity) = self.session.identity().filter(|_| event.requires_ack) {
+            self.services.shared.queue.sent(identity, event.id.clone(), attempt, now.wall);
+        }
+        log::debug!(event = event.id.as_str(), connection:% = self.handle.id, orchestrator = event.orchestrator.as_str(), attempt;
+            "event:routed");
+    }
+
+    fn bury(&self, id: EventId, attempts: u32) {
+        let Some(identity) = self.session.identity() else { return };
+        log::warn!(event = id.as_str(), orchestrator = identity.orchestrator.as_str(), attempts;
+            "an event was never acknowledged and goes to the dead letters");
+        self.services.shared.queue.bury(identity, DeadLetter { id, reason: "max_attempts", attempts });
+    }
+
+    fn fetch(&mut self, request: FetchRequest, ctx: &mut WebsocketContext<Self>) {
+        let Some(identity) = self.session.identity().cloned() else { return };
+        let (queue, interest) = (self.services.shared.queue.clone(), self.handle.interest());
+        let look = async move { queue.fetch(&identity, &interest, &request).await };
+        ctx.spawn(wrap_future::<_, Self>(look).map(|page, connection, ctx| {
+            if let Err(error) = &page {
+                log::debug!(connection:% = connection.handle.id, error:%; "the queue cannot be read; trying again");
+            }
+            connection.drive(ctx, |session, now, out| session.on_page(page.ok(), now, out));
+        }));
+    }
+
+    fn reload(&mut self, ids: Vec<EventId>, ctx: &mut WebsocketContext<Self>) {
+        let Some(identity) = self.session.identity().cloned() else { return };
+        let queue = self.services.shared.queue.clone();
+        let look = async move {
+            let found = queue.reload(&identity, &ids).await;
+            (ids, found)
+        };
+        ctx.spawn(wrap_future::<_, Self>(look).map(|(ids, found), connection, ctx| {
+            connection.drive(ctx, |session, now, out| session.on_redelivery(&ids, found.ok(), now, out));
+        }));
+    }
+
+    fn subscribed(&self, subscriptions: std::sync::Arc<crate::domain::subscription::Subscriptions>) {
+        self.handle.set_interest(subscriptions.clone());
+        let Some(identity) = self.session.identity().cloned() else { return };
+        let shared = self.services.shared.clone();
+        actix::spawn(async move {
+            let saved = shared
+                .backplane
+                .save_subscriptions(&identity.orchestrator, &identity.daemon, &subscriptions)
+                .await;
+            if let Err(error) = saved {
+                log::warn!(connection:% = identity.connection, error:%; "subscriptions were not saved; the daemon must repeat them");
+            }
+        });
+    }
+
+    fn beat(&self, beat: Heartbeat, now: Now) {
+        let Some(identity) = self.session.identity() else { return };
+        log::debug!(connection:% = identity.connection, orchestrator = identity.orchestrator.as_str(); "heartbeat:received");
+        self.services.monitor.do_send(Beat(HeartbeatRecord {
+            orchestrator: identity.orchestrator.clone(),
+            daemon: identity.daemon.clone(),
+            session: identity.session.clone(),
+            connection: identity.connection,
+            organization: identity.organization.clone(),
+            status: beat.status.as_str(),
+            metrics: beat.metrics,
+            at: now.wall,
+        }));
+    }
+
+    /// Verifies a token and asks to be let in. The actor waits: nothing else happens on a connection
+    /// meanwhile, so frames that follow `auth` at once find it authenticated.
+    fn authenticate(
+        &mut self,
+        auth: Auth,
+        request_id: Option<String>,
+        now: Now,
+        ctx: &mut WebsocketContext<Self>,
+    ) {
+        let shared = self.services.shared.clone();
+        let manager = self.services.manager.clone();
+        let (handle, address) = (self.handle.clone(), self.address);
+        let verified = shared.verifier.verify(&auth.access_token, now.wall);
+        let answer = async move {
+            let daemon = auth.daemon_id.clone();
+            let answer = match verified {
+                Ok(token) => {
+                    let admit =
+                        Admit { handle, token, daemon: auth.daemon_id, orchestrator: auth.orchestrator_id };
+                    manager.send(admit).await.unwrap_or(Err(Refusal::Unavailable))
+                }
+                Err(TokenError::Expired) => Err(Refusal::Expired),
+                Err(TokenError::Invalid(why)) => Err(Refusal::Failed(why)),
+            };
+            match &answer {
+                Ok(admission) => shared.failures.forgive(address, &admission.identity.daemon),
+                Err(Refusal::Unavailable) => {}
+                Err(_) => {
+                    let delay = shared.failures.count(address, daemon.as_ref(), now.mono);
+                    tokio::time::sleep(delay).await;
+                }
+            }
+            answer
+        };
+        ctx.wait(wrap_future::<_, Self>(answer).map(|answer, connection, ctx| {
+            connection.note_authentication(answer.as_ref().err());
+            let now = crate::domain::clock::now();
+            connection.handle.seen(now.mono, connection.session.next_deadline());
+            connection.drive(ctx, |session, now, out| session.on_admitted(answer, request_id, now, out));
+            if let Some(identity) = connection.session.identity() {
+                let (orchestrator, daemon) = (identity.orchestrator.as_str(), identity.daemon.as_str());
+                log::info!(connection:% = identity.connection, orchestrator, daemon; "connection:authenticated");
+            }
+        }));
+    }
+
+    fn note_authentication(&self, refusal: Option<&Refusal>) {
+        let outcome = match refusal {
+            None => "success",
+            Some(Refusal::Failed(_)) => "failed",
+            Some(Refusal::Expired) => "expired",
+            Some(Refusal::NoScope) => "insufficient_scope",
+            Some(Refusal::TooMany) => "max_connections",
+            Some(Refusal::Unavailable) => "unavailable",
+        };
+        self.services.shared.metrics.authentication(outcome);
+        if outcome != "success" {
+            log::info!(connection:% = self.handle.id, outcome; "auth:failed");
+        }
+    }
+
+    /// Writes the close frame, reads on for a moment so that it is not overtaken by a reset, and stops.
+    /// Should the peer not take it, the manager ends the transport from outside.
+    fn close(&mut self, reason: CloseReason, ctx: &mut WebsocketContext<Self>) {
+        self.ended = Some(reason);
+        ctx.close(Some(CloseFrame {
+            code: reason.code().into(),
+            description: Some(reason.text().to_owned()),
+        }));
+        self.services.manager.do_send(Condemn { handle: self.handle.clone(), reason });
+        let linger = wrap_future::<_, Self>(self.inbound.clone().linger());
+        ctx.wait(linger.map(|(), _, ctx| ctx.stop()));
+    }
+}

@@ -1,0 +1,350 @@
+//! ConnectionManager: who may come in, who is here, and who must go.
+//!
+//! Responsibilities: admit with quota and take-over; register; evict, from outside where the actor is
+//! frozen; clean up, however a connection ended; drain. Does not: touch events.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Message, ResponseFuture, Supervised};
+use rand::seq::SliceRandom as _;
+use uuid::Uuid;
+
+use super::{
+    connections::ConnectionHandle,
+    heartbeat_monitor::HeartbeatMonitor,
+    messages::{Admit, Came, Closed, DrainAll, DrainLegacy, Went},
+    offline_queue::OfflineQueue,
+    services::Shared,
+    supervised::{guarded, spawn_guarded},
+};
+use crate::{
+    backplane::{
+        bus::{EventBus as _, NodeCommand},
+        queue::LegacySource,
+        registry::{Attach, AttachOutcome, Attached, ConnectionRegistry as _, Detach, Replaced},
+    },
+    domain::{
+        clock::{Monotonic, Timestamp, monotonic, now},
+        ids::{DaemonId, OrchestratorId, SessionId},
+    },
+    protocol::codes::CloseReason,
+    session::effect::{Admission, Identity, Refusal},
+};
+
+/// How long a connection has to end itself before its socket is shut down from outside.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long gone connections are collected before the backplane is told.
+const DETACH_INTERVAL: Duration = Duration::from_millis(20);
+/// How long the backplane may be away before gone connections are forgotten; their records expire.
+const MAX_DETACHED: usize = 100_000;
+/// The shortest time that a draining client is given.
+const MIN_DRAIN_DELAY: Duration = Duration::from_millis(250);
+
+/// See the [module](self).
+pub struct ConnectionManager {
+    shared: Arc<Shared>,
+    monitor: Addr<HeartbeatMonitor>,
+    offline_queue: Addr<OfflineQueue>,
+    drain_rate: u32,
+    gone: Vec<Detach>,
+    /// Connections that were told to end, and when their socket is shut down.
+    condemned: Vec<(Arc<ConnectionHandle>, Monotonic)>,
+}
+
+/// To the manager: the backplane counts these although they are gone.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct StillAttached(Vec<Detach>);
+
+/// To the manager: end this connection from inside, and if that does not help, from outside.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Condemn {
+    /// Which.
+    pub handle: Arc<ConnectionHandle>,
+    /// Why.
+    pub reason: CloseReason,
+}
+
+impl ConnectionManager {
+    /// A manager that lets `drain_rate` connections per second go when the hub stops.
+    #[must_use]
+    pub fn new(
+        shared: Arc<Shared>,
+        monitor: Addr<HeartbeatMonitor>,
+        offline_queue: Addr<OfflineQueue>,
+        drain_rate: u32,
+    ) -> Self {
+        Self { shared, monitor, offline_queue, drain_rate, gone: Vec::new(), condemned: Vec::new() }
+    }
+
+    fn condemn(&mut self, handle: Arc<ConnectionHandle>, reason: CloseReason) {
+        handle.evict(reason);
+        self.condemned.push((handle, monotonic().plus(GRACE)));
+    }
+
+    fn execute(&mut self) {
+        let now = monotonic();
+        self.condemned.retain(|(handle, at)| {
+            let over = *at <= now;
+            if over {
+                handle.shut_down();
+            }
+            !over && Arc::strong_count(handle) > 1
+        });
+    }
+
+    fn detach(&mut self, ctx: &mut Context<Self>) {
+        if self.gone.is_empty() {
+            return;
+        }
+        let gone = std::mem::take(&mut self.gone);
+        let (shared, me) = (self.shared.clone(), ctx.address());
+        spawn_guarded(ctx, async move {
+            if shared.backplane.detach(&gone).await.is_err() {
+                me.do_send(StillAttached(gone));
+            }
+        });
+    }
+}
+
+impl Actor for ConnectionManager {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(DETACH_INTERVAL, |manager, ctx| {
+            manager.detach(ctx);
+            manager.execute();
+        });
+    }
+}
+
+impl Supervised for ConnectionManager {}
+
+impl Handler<Admit> for ConnectionManager {
+    type Result = ResponseFuture<Result<Admission, Refusal>>;
+
+    fn handle(&mut self, admit: Admit, ctx: &mut Self::Context) -> Self::Result {
+        let (shared, me) = (self.shared.clone(), ctx.address());
+        let (monitor, queue) = (self.monitor.clone(), self.offline_queue.clone());
+        Box::pin(async move {
+            let (identity, attached) = match admit.handle.identity().filter(|_| admit.handle.is_admitted()) {
+                Some(known) => (known.clone(), renew(&shared, &admit, known).await?),
+                None => {
+                    let identity = identify(&admit)?;
+                    let attached = enter(&shared, &admit, &identity).await?;
+                    if shared.connections.get(identity.connection).is_none() {
+                        me.do_send(StillAttached(vec![detach(&identity)]));
+                        return Err(Refusal::Unavailable);
+                    }
+                    admit.handle.admit();
+                    shared.metrics.authenticated.inc();
+                    monitor.do_send(Came(identity.clone()));
+                    (identity, attached)
+                }
+            };
+            if let Some(replaced) = &attached.replaced {
+                take_over(&shared, &me, replaced).await;
+            }
+            if attached.legacy {
+                queue.do_send(DrainLegacy(legacy_sources(&identity.daemon, &identity.orchestrator)));
+            }
+            Ok(Admission {
+                identity,
+                scopes: admit.token.scopes,
+                expires_at: admit.token.expires_at,
+                subscriptions: attached.subscriptions,
+                backlog: attached.depth > 0 || attached.legacy,
+            })
+        })
+    }
+}
+
+fn detach(identity: &Identity) -> Detach {
+    Detach {
+        connection: identity.connection,
+        orchestrator: identity.orchestrator.clone(),
+        daemon: identity.daemon.clone(),
+    }
+}
+
+/// Who the client is, by its token and its own word; they must not contradict each other.
+fn identify(admit: &Admit) -> Result<Arc<Identity>, Refusal> {
+    let token = &admit.token;
+    if admit.orchestrator.as_ref().is_some_and(|claimed| *claimed != token.orchestrator) {
+        return Err(Refusal::Failed("the token belongs to another orchestrator"));
+    }
+    if !token.scopes.opens_socket() {
+        return Err(Refusal::NoScope);
+    }
+    let session = match &token.session {
+        Some(session) => session.clone(),
+        None => new_session(&token.orchestrator)?,
+    };
+    let daemon = match &admit.daemon {
+        Some(daemon) => daemon.clone(),
+        None => DaemonId::parse(session.as_str()).map_err(|_| Refusal::Failed("daemonId is required"))?,
+    };
+    Ok(Arc::new(Identity {
+        connection: admit.handle.id,
+        orchestrator: token.orchestrator.clone(),
+        daemon,
+        session,
+        organization: token.organization.clone(),
+    }))
+}
+
+fn new_session(orchestrator: &OrchestratorId) -> Result<SessionId, Refusal> {
+    let name = format!("daemon_session_{orchestrator}_{}", Uuid::new_v4().simple());
+    SessionId::parse(&name)
+        .or_else(|_| SessionId::parse(&format!("daemon_session_{}", Uuid::new_v4().simple())))
+        .map_err(|_| Refusal::Unavailable)
+}
+
+/// Counts the connection, here first: what is published while the backplane is asked is then noted as
+/// missed, not lost.
+async fn enter(shared: &Shared, admit: &Admit, identity: &Arc<Identity>) -> Result<Attached, Refusal> {
+    if !shared.connections.identify(&admit.handle, identity) {
+        return Err(Refusal::Unavailable);
+    }
+    let outcome = shared.backplane.attach(&attach(shared, admit, identity, now().wall)).await;
+    match outcome {
+        Ok(AttachOutcome::Attached(attached)) => Ok(attached),
+        Ok(AttachOutcome::QuotaExceeded) => Err(Refusal::TooMany),
+        Ok(AttachOutcome::Revoked) => Err(Refusal::Failed("the token was revoked")),
+        Err(error) => {
+            log::error!(connection:% = identity.connection, error:% = error; "a connection cannot be attached");
+            Err(Refusal::Unavailable)
+        }
+    }
+}
+
+fn attach(shared: &Shared, admit: &Admit, identity: &Identity, now: Timestamp) -> Attach {
+    Attach {
+        connection: identity.connection,
+        node: shared.node.clone(),
+        orchestrator: identity.orchestrator.clone(),
+        daemon: identity.daemon.clone(),
+        session: identity.session.clone(),
+        organization: identity.organization.clone(),
+        jti: admit.token.jti.clone(),
+        scopes: admit.token.scopes,
+        limit: shared.max_connections_per_orchestrator,
+        now,
+    }
+}
+
+/// A new token on a live socket: it must be unrevoked and the same orchestrator's.
+async fn renew(shared: &Shared, admit: &Admit, known: &Identity) -> Result<Attached, Refusal> {
+    if known.orchestrator != admit.token.orchestrator {
+        return Err(Refusal::Failed("the token belongs to another orchestrator"));
+    }
+    if let Some(jti) = &admit.token.jti {
+        match shared.backplane.is_revoked(jti).await {
+            Ok(false) => {}
+            Ok(true) => return Err(Refusal::Failed("the token was revoked")),
+            Err(_) => return Err(Refusal::Unavailable),
+        }
+    }
+    Ok(Attached::default())
+}
+
+/// Ends the older connection of the same daemon instance, wherever it is.
+async fn take_over(shared: &Shared, me: &Addr<ConnectionManager>, replaced: &Replaced) {
+    if let Some(handle) = shared.connections.get(replaced.connection) {
+        me.do_send(Condemn { handle, reason: CloseReason::SessionTerminated });
+        return;
+    }
+    let command = NodeCommand::Evict { connection: replaced.connection.to_string() };
+    if let Err(error) = shared.backplane.command(&replaced.node, &command).await {
+        log::warn!(node = replaced.node.as_str(), error:% = error; "a replaced connection was not told");
+    }
+}
+
+fn legacy_sources(daemon: &DaemonId, orchestrator: &OrchestratorId) -> Vec<LegacySource> {
+    vec![
+        LegacySource::Orchestrator(orchestrator.clone()),
+        LegacySource::Daemon(daemon.clone(), orchestrator.clone()),
+        LegacySource::Routing(orchestrator.clone()),
+    ]
+}
+
+impl Handler<Closed> for ConnectionManager {
+    type Result = ();
+
+    fn handle(&mut self, Closed { handle, reason }: Closed, ctx: &mut Self::Context) {
+        guarded(ctx, |_| {
+            if !self.shared.connections.close(&handle) {
+                return;
+            }
+            self.shared.metrics.open.dec();
+            self.shared.metrics.closed(reason);
+            let connection = handle.id;
+            let Some(identity) = handle.identity().filter(|_| handle.is_admitted()) else {
+                log::info!(connection:%, code = reason.code(); "connection:closed");
+                return;
+            };
+            let (orchestrator, daemon) = (identity.orchestrator.as_str(), identity.daemon.as_str());
+            log::info!(connection:%, orchestrator, daemon, code = reason.code(), reason = reason.text(); "connection:closed");
+            self.shared.metrics.authenticated.dec();
+            if self.gone.len() < MAX_DETACHED {
+                self.gone.push(detach(identity));
+            }
+            if !self.shared.connections.has(&identity.orchestrator) {
+                self.monitor.do_send(Went(identity.clone()));
+            }
+        });
+    }
+}
+
+impl Handler<StillAttached> for ConnectionManager {
+    type Result = ();
+
+    fn handle(&mut self, StillAttached(gone): StillAttached, _: &mut Self::Context) {
+        let room = MAX_DETACHED.saturating_sub(self.gone.len());
+        self.gone.extend(gone.into_iter().take(room));
+    }
+}
+
+impl Handler<Condemn> for ConnectionManager {
+    type Result = ();
+
+    fn handle(&mut self, Condemn { handle, reason }: Condemn, ctx: &mut Self::Context) {
+        guarded(ctx, |_| self.condemn(handle, reason));
+    }
+}
+
+impl Handler<DrainAll> for ConnectionManager {
+    type Result = ResponseFuture<()>;
+
+    /// Lets everybody go in slots (delivery section 5), and closes the rest at the deadline.
+    fn handle(&mut self, DrainAll { deadline }: DrainAll, ctx: &mut Self::Context) -> Self::Result {
+        let (shared, me) = (self.shared.clone(), ctx.address());
+        let rate = self.drain_rate.max(1);
+        Box::pin(async move {
+            let mut handles = shared.connections.all();
+            handles.shuffle(&mut rand::rng());
+            shared.metrics.draining(i64::try_from(handles.len()).unwrap_or(i64::MAX));
+            let room = deadline.saturating_sub(MIN_DRAIN_DELAY * 4);
+            let told: HashSet<_> = handles.iter().map(|handle| handle.id).collect();
+            for (index, handle) in handles.iter().enumerate() {
+                let slot =
+                    Duration::from_secs(1).saturating_mul(u32::try_from(index).unwrap_or(u32::MAX)) / rate;
+                handle.drain(slot.min(room).max(MIN_DRAIN_DELAY));
+            }
+            drop(handles);
+            let end = monotonic().plus(deadline.saturating_sub(MIN_DRAIN_DELAY * 2));
+            while !shared.connections.is_empty() && monotonic() < end {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                for handle in shared.connections.all().into_iter().filter(|late| !told.contains(&late.id)) {
+                    me.do_send(Condemn { handle, reason: CloseReason::GoingAway });
+                }
+            }
+            for handle in shared.connections.all() {
+                handle.evict(CloseReason::GoingAway);
+                handle.shut_down();
+            }
+            shared.metrics.draining(0);
+        })
+    }
+}

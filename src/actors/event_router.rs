@@ -1,0 +1,324 @@
+//! EventRouter: the one way in for events, and the hand that gives them to connections.
+//!
+//! Responsibilities: listen to the backplane; resolve the target; tell duplicates; store; match and
+//! hand out, encoded once. Does not: wait for the database (events whose target must be looked up
+//! stand aside, in order), or for a slow peer (what it does not take is in the queue).
+
+use std::{collections::HashMap, sync::Arc};
+
+use actix::{
+    Actor, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message, Supervised, WeakAddr,
+    fut::wrap_future,
+};
+use bytes::Bytes;
+
+use super::{
+    connections::ConnectionHandle,
+    messages::{DrainLegacy, Origin, Publish, Routed, Sweep},
+    offline_queue::OfflineQueue,
+    resolver::{Name, Resolver, address},
+    services::Shared,
+    supervised::{guarded, spawn_guarded},
+};
+use crate::{
+    backplane::{
+        bus::{BusMessage, EventBus as _, NodeCommand},
+        queue::{EventQueue as _, LegacySource},
+    },
+    domain::{
+        clock::now,
+        envelope::{Context as Found, EnvelopeError, Published},
+        event::Event,
+        ids::{ConnectionId, DaemonId, EventId, OrchestratorId, SessionId},
+        recent_ids::{RecentIds, Sighting},
+    },
+    protocol::{codes::CloseReason, event_frame::Delivery},
+};
+
+/// How many event ids are remembered, to tell duplicates without asking the store.
+const RECENT_IDS: usize = 262_144;
+/// How many events may wait for their target to be looked up.
+const MAX_UNRESOLVED: usize = 10_000;
+/// How many bus messages are handled before other work gets its turn.
+const BUS_BURST: usize = 64;
+
+/// See the [module](self).
+pub struct EventRouter {
+    shared: Arc<Shared>,
+    legacy: Option<WeakAddr<OfflineQueue>>,
+    recent: RecentIds,
+    unresolved: HashMap<Name, Vec<(Published, Origin)>>,
+    unresolved_count: usize,
+}
+
+/// To the router: messages from the bus.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct FromBus(Vec<BusMessage>);
+
+/// To the router: who drains legacy lists. Sent once, when both exist.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct LegacyIn(pub Addr<OfflineQueue>);
+
+/// To the router: these were acknowledged before this hub started.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct Prime(Vec<(OrchestratorId, EventId)>);
+
+/// To the router: the target of events that stand aside.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct Resolved(Name, Option<OrchestratorId>);
+
+impl EventRouter {
+    /// A router that remembers nothing yet.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            legacy: None,
+            recent: RecentIds::new(RECENT_IDS, now().wall),
+            unresolved: HashMap::new(),
+            unresolved_count: 0,
+        }
+    }
+
+    fn on_bus(&mut self, message: BusMessage, ctx: &mut Context<Self>) {
+        match message {
+            BusMessage::Published { context, body } => {
+                if let Some(daemon) = context.daemon.clone() {
+                    self.wake(&daemon);
+                }
+                self.published(&body, &context, Origin::Channel, ctx);
+            }
+            BusMessage::Forwarded(body) => self.published(&body, &Found::default(), Origin::Peer, ctx),
+            BusMessage::Wake(daemon) => self.wake(&daemon),
+            BusMessage::Command(NodeCommand::Evict { connection }) => {
+                let handle =
+                    ConnectionId::parse(&connection).ok().and_then(|id| self.shared.connections.get(id));
+                if let Some(handle) = handle {
+                    handle.evict(CloseReason::SessionTerminated);
+                }
+            }
+            BusMessage::Lost => self.shared.state.set_bus(false),
+            BusMessage::Restored => self.on_restored(ctx),
+        }
+    }
+
+    /// Everything may have happened while the bus was away: look through queues and lists.
+    fn on_restored(&mut self, ctx: &mut Context<Self>) {
+        self.shared.state.set_bus(true);
+        self.shared.metrics.backplane_reconnects.inc();
+        self.shared.connections.for_each(|handle| handle.hint());
+        if let Some(queue) = self.legacy.as_ref().and_then(WeakAddr::upgrade) {
+            queue.do_send(Sweep);
+        }
+        let (shared, me) = (self.shared.clone(), ctx.address());
+        spawn_guarded(ctx, async move {
+            match shared.backplane.recently_acknowledged().await {
+                Ok(ids) => me.do_send(Prime(ids)),
+                Err(error) => log::warn!(error:% = error; "the last acknowledgements cannot be read"),
+            }
+        });
+    }
+
+    /// An original router has put something into a daemon's list.
+    fn wake(&self, daemon: &DaemonId) {
+        let Some(queue) = self.legacy.as_ref().and_then(WeakAddr::upgrade) else { return };
+        let mut owners: Vec<OrchestratorId> = Vec::new();
+        self.shared.connections.for_daemon(daemon, |identity| owners.push(identity.orchestrator.clone()));
+        let sources = owners.into_iter().map(|owner| LegacySource::Daemon(daemon.clone(), owner));
+        queue.do_send(DrainLegacy(sources.collect()));
+    }
+
+    fn published(&mut self, body: &Bytes, found: &Found, origin: Origin, ctx: &mut Context<Self>) {
+        let published = match Published::parse(body, found, now().wall) {
+            Ok(published) => published,
+            Err(error) => return self.malformed(&error),
+        };
+        let name = Resolver::name(&published);
+        let waiting = self.unresolved.contains_key(&name);
+        match self.shared.resolver.cached(&name, &self.shared.connections).filter(|_| !waiting) {
+            Some(target) => {
+                self.addressed(published, target, origin);
+            }
+            None => self.stand_aside(name, published, origin, ctx),
+        }
+    }
+
+    fn malformed(&self, error: &EnvelopeError) {
+        self.shared.metrics.malformed(error.kind());
+        log::log!(self.shared.first_of_its_kind(error.kind()), kind = error.kind(), error:% = error;
+            "a publish is no event and is ignored");
+    }
+
+    fn stand_aside(&mut self, name: Name, published: Published, origin: Origin, ctx: &mut Context<Self>) {
+        if self.unresolved_count >= MAX_UNRESOLVED {
+            self.shared.metrics.malformed("unresolved_overflow");
+            let event = published.event.id.as_str();
+            log::warn!(event; "too many events wait for their target; this one is dropped");
+            return;
+        }
+        self.unresolved_count += 1;
+        let asked = self.unresolved.contains_key(&name);
+        self.unresolved.entry(name.clone()).or_default().push((published, origin));
+        if !asked {
+            let shared = self.shared.clone();
+            let lookup = async move { (shared.resolver.resolve(name.clone()).await, name) };
+            ctx.spawn(wrap_future::<_, Self>(lookup).map(|(target, name), _, ctx| {
+                ctx.notify(Resolved(name, target));
+            }));
+        }
+    }
+
+    fn addressed(&mut self, published: Published, target: Option<OrchestratorId>, origin: Origin) {
+        let id = published.event.id.clone();
+        match address(published, target) {
+            Ok(event) => {
+                self.route(event, origin);
+            }
+            Err(reason) => {
+                self.shared.metrics.malformed("unresolved");
+                log::warn!(event = id.as_str(), reason; "an event is for nobody and is ignored");
+            }
+        }
+    }
+
+    /// Takes one event in: the only place where that happens.
+    fn route(&mut self, event: Event, origin: Origin) -> Routed {
+        let event = Arc::new(event);
+        if origin == Origin::Ephemeral {
+            return self.hand_out(&event);
+        }
+        let sighting = self.recent.observe(&event.orchestrator, &event.id, event.timestamp, now().wall);
+        if sighting == Sighting::Seen {
+            self.shared.metrics.duplicates.inc();
+            return Routed::Duplicate;
+        }
+        if origin != Origin::Peer && self.shared.queue.store(event.clone()).is_err() {
+            self.recent.forget(&event.orchestrator, &event.id);
+            return Routed::Rejected("the hub has no room for more events");
+        }
+        if origin == Origin::Direct && self.shared.state.has_peers() {
+            self.forward(&event);
+        }
+        match sighting {
+            Sighting::Unsure => {
+                self.after_store(&event);
+                Routed::Queued
+            }
+            _ => self.hand_out(&event),
+        }
+    }
+
+    /// Lets the store decide whether the event is new; what is left in the queue is then found there.
+    fn after_store(&self, event: &Arc<Event>) {
+        let (shared, orchestrator) = (self.shared.clone(), event.orchestrator.clone());
+        actix::spawn(async move {
+            let _ = shared.queue.durable().await;
+            shared.connections.for_orchestrator(&orchestrator, |handle| handle.hint());
+        });
+    }
+
+    fn forward(&self, event: &Arc<Event>) {
+        let (shared, event) = (self.shared.clone(), event.clone());
+        actix::spawn(async move {
+            // The other hub must find it in the queue when it cannot take it at once.
+            let _ = shared.queue.durable().await;
+            if let Err(error) = shared.backplane.forward(&shared.node, &event.body).await {
+                log::warn!(event = event.id.as_str(), error:% = error; "an event was not forwarded; it waits in its queue");
+            }
+        });
+    }
+
+    fn hand_out(&self, event: &Arc<Event>) -> Routed {
+        let mut sessions: Vec<SessionId> = Vec::new();
+        let mut delivery: Option<Arc<Delivery>> = None;
+        self.shared.connections.for_orchestrator(&event.orchestrator, |handle: &Arc<ConnectionHandle>| {
+            let delivery = delivery.get_or_insert_with(|| Arc::new(Delivery::new(event.clone())));
+            if handle.offer(delivery)
+                && let Some(identity) = handle.identity()
+            {
+                sessions.push(identity.session.clone());
+            }
+        });
+        if sessions.is_empty() { Routed::Queued } else { Routed::Delivered(sessions) }
+    }
+}
+
+impl Actor for EventRouter {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let mut bus = self.shared.backplane.subscribe(&self.shared.node);
+        let me = ctx.address();
+        spawn_guarded(ctx, async move {
+            loop {
+                let mut burst = Vec::with_capacity(BUS_BURST);
+                if bus.recv_many(&mut burst, BUS_BURST).await == 0 {
+                    return;
+                }
+                if me.send(FromBus(burst)).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+impl Supervised for EventRouter {
+    fn restarting(&mut self, _: &mut Self::Context) {
+        // Lookups that were under way died with the old context.
+        self.unresolved.clear();
+        self.unresolved_count = 0;
+    }
+}
+
+impl Handler<FromBus> for EventRouter {
+    type Result = ();
+
+    fn handle(&mut self, FromBus(messages): FromBus, ctx: &mut Self::Context) {
+        guarded(ctx, |ctx| messages.into_iter().for_each(|message| self.on_bus(message, ctx)));
+    }
+}
+
+impl Handler<Resolved> for EventRouter {
+    type Result = ();
+
+    fn handle(&mut self, Resolved(name, target): Resolved, ctx: &mut Self::Context) {
+        guarded(ctx, |_| {
+            for (published, origin) in self.unresolved.remove(&name).unwrap_or_default() {
+                self.unresolved_count -= 1;
+                self.addressed(published, target.clone(), origin);
+            }
+        });
+    }
+}
+
+impl Handler<Prime> for EventRouter {
+    type Result = ();
+
+    fn handle(&mut self, Prime(ids): Prime, ctx: &mut Self::Context) {
+        let now = now().wall;
+        guarded(ctx, |_| ids.iter().for_each(|(orchestrator, id)| self.recent.prime(orchestrator, id, now)));
+    }
+}
+
+impl Handler<LegacyIn> for EventRouter {
+    type Result = ();
+
+    fn handle(&mut self, LegacyIn(queue): LegacyIn, _: &mut Self::Context) {
+        self.legacy = Some(queue.downgrade());
+    }
+}
+
+impl Handler<Publish> for EventRouter {
+    type Result = Vec<Routed>;
+
+    fn handle(&mut self, Publish { events, origin }: Publish, ctx: &mut Self::Context) -> Self::Result {
+        let mut routed = Vec::with_capacity(events.len());
+        guarded(ctx, |_| routed.extend(events.into_iter().map(|event| self.route(event, origin))));
+        routed
+    }
+}

@@ -1,0 +1,270 @@
+//! How everybody reaches the queue: changes go into the shared buffer, reads wait for it.
+//!
+//! The worker threads put changes in under a short lock; [`super::offline_queue::OfflineQueue`] writes
+//! them as group commits. Nothing here waits for the backplane unless it asks for an answer.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use thiserror::Error;
+use tokio::sync::{Notify, Semaphore, oneshot};
+
+use crate::{
+    backplane::{
+        Backplane, BackplaneError,
+        buffer::{BufferFull, CommitBuffer},
+        commit::{CommitBatch, DeadLetter, Sent},
+        queue::{EventQueue as _, Loaded, Waiting},
+    },
+    domain::{
+        clock::{Timestamp, now},
+        event::Event,
+        ids::EventId,
+        subscription::Subscriptions,
+    },
+    protocol::event_frame::Delivery,
+    session::effect::{FetchRequest, Fetched, Identity, Page},
+    telemetry::metrics::{DropReason, Metrics},
+};
+
+/// How many looks into queues run at once, over all connections: replay must not starve the rest.
+const CONCURRENT_LOOKS: usize = 32;
+/// How many events are read at once.
+const LOAD_CHUNK: usize = 64;
+/// How many bytes of events one look brings back at most.
+const MAX_PAGE_BYTES: usize = 512 * 1024;
+/// How long somebody waits for a group commit before the backplane counts as unavailable.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the queue could not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum QueueError {
+    /// The backplane did not answer.
+    #[error(transparent)]
+    Backplane(#[from] BackplaneError),
+    /// What was to be committed is not yet; it still may be.
+    #[error("the store did not answer in time")]
+    Timeout,
+}
+
+struct Pending {
+    buffer: CommitBuffer,
+    waiters: Vec<oneshot::Sender<()>>,
+}
+
+struct Shared {
+    pending: Mutex<Pending>,
+    committing: AtomicBool,
+    /// Something waits to be written.
+    filled: Notify,
+    /// Somebody waits for it to be written.
+    urgent: Notify,
+    looks: Semaphore,
+    backplane: Arc<Backplane>,
+    metrics: Arc<Metrics>,
+    commit_size: usize,
+}
+
+/// A handle on the queue; all handles share one buffer.
+#[derive(Clone)]
+pub struct QueueAccess(Arc<Shared>);
+
+impl std::fmt::Debug for QueueAccess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("QueueAccess").finish_non_exhaustive()
+    }
+}
+
+impl QueueAccess {
+    /// An empty buffer before `backplane`.
+    #[must_use]
+    pub fn new(
+        backplane: Arc<Backplane>,
+        metrics: Arc<Metrics>,
+        capacity: usize,
+        commit_size: usize,
+    ) -> Self {
+        let pending = Pending { buffer: CommitBuffer::new(capacity), waiters: Vec::new() };
+        Self(Arc::new(Shared {
+            pending: Mutex::new(pending),
+            committing: AtomicBool::new(false),
+            filled: Notify::new(),
+            urgent: Notify::new(),
+            looks: Semaphore::new(CONCURRENT_LOOKS),
+            backplane,
+            metrics,
+            commit_size,
+        }))
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut CommitBuffer) -> T) -> T {
+        let (result, before, after) = {
+            let mut pending = self.0.pending.lock();
+            let before = pending.buffer.is_empty();
+            let result = change(&mut pending.buffer);
+            (result, before, pending.buffer.len())
+        };
+        if before {
+            self.0.filled.notify_one();
+        }
+        if after >= self.0.commit_size {
+            self.0.urgent.notify_one();
+        }
+        result
+    }
+
+    /// Puts an event into its orchestrator's queue, soon.
+    ///
+    /// # Errors
+    /// When the buffer is full.
+    pub fn store(&self, event: Arc<Event>) -> Result<(), BufferFull> {
+        let stored = self.change(|buffer| buffer.store(event));
+        if stored.is_err() {
+            self.0.metrics.dropped(DropReason::BufferFull, 1);
+        }
+        stored
+    }
+
+    /// Takes events out of the queue, soon: `who` has them.
+    pub fn acknowledge(&self, who: &Identity, ids: Vec<EventId>) {
+        let overtaken = self.change(|buffer| {
+            let cancelled = |id| buffer.acknowledge(&who.orchestrator, id, &who.daemon);
+            ids.into_iter().map(cancelled).filter(|cancelled| *cancelled).count()
+        });
+        self.0.metrics.acknowledged.inc_by(u64::try_from(overtaken).unwrap_or_default());
+    }
+
+    /// Notes that an event was written to a socket of `who`.
+    pub fn sent(&self, who: &Identity, id: EventId, attempts: u32, at: Timestamp) {
+        let sent = Sent { id, daemon: who.daemon.clone(), connection: who.connection, attempts, at };
+        self.change(|buffer| buffer.sent(&who.orchestrator, sent));
+    }
+
+    /// Gives an event up.
+    pub fn bury(&self, who: &Identity, letter: DeadLetter) {
+        self.0.metrics.dropped(DropReason::DeadLetter, 1);
+        self.change(|buffer| buffer.bury(&who.orchestrator, letter));
+    }
+
+    /// Waits until everything that was put in before this call is durable.
+    ///
+    /// # Errors
+    /// When that takes too long; it still happens once the backplane is back.
+    pub async fn durable(&self) -> Result<(), QueueError> {
+        let waiter = {
+            let mut pending = self.0.pending.lock();
+            if pending.buffer.is_empty() && !self.0.committing.load(Ordering::SeqCst) {
+                return Ok(());
+            }
+            let (sender, receiver) = oneshot::channel();
+            pending.waiters.push(sender);
+            receiver
+        };
+        self.0.filled.notify_one();
+        self.0.urgent.notify_one();
+        match tokio::time::timeout(COMMIT_TIMEOUT, waiter).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(QueueError::Timeout),
+        }
+    }
+
+    /// Waits until something wants to be written.
+    pub(super) async fn filled(&self) {
+        self.0.filled.notified().await;
+    }
+
+    /// Waits until somebody waits, or enough has come together.
+    pub(super) async fn urgent(&self) {
+        self.0.urgent.notified().await;
+    }
+
+    /// Takes everything that waits, with those who wait for it.
+    pub(super) fn take(&self) -> (CommitBatch, Vec<oneshot::Sender<()>>) {
+        let mut pending = self.0.pending.lock();
+        self.0.committing.store(true, Ordering::SeqCst);
+        (pending.buffer.take(now().wall), std::mem::take(&mut pending.waiters))
+    }
+
+    /// What was taken is written.
+    pub(super) fn committed(&self, waiters: Vec<oneshot::Sender<()>>) {
+        self.0.committing.store(false, Ordering::SeqCst);
+        for waiter in waiters {
+            let _ = waiter.send(());
+        }
+    }
+
+    /// How many changes wait.
+    pub(super) fn backlog(&self) -> usize {
+        self.0.pending.lock().buffer.len()
+    }
+
+    /// Looks for events that `who` wants and does not have yet, in the order of sending.
+    ///
+    /// # Errors
+    /// When the backplane does not answer.
+    pub async fn fetch(
+        &self,
+        who: &Identity,
+        interest: &Subscriptions,
+        request: &FetchRequest,
+    ) -> Result<Page, QueueError> {
+        let _permit = self.0.looks.acquire().await;
+        self.durable().await?;
+        let waiting = self.0.backplane.waiting(&who.orchestrator).await?;
+        let mut page = Page { queue_is_empty: waiting.is_empty(), ..Page::default() };
+        let candidates: Vec<EventId> = waiting
+            .into_iter()
+            .map(|Waiting { id, .. }| id)
+            .filter(|id| !request.exclude.contains(id))
+            .collect();
+        let mut bytes = 0;
+        let mut chunks = candidates.chunks(LOAD_CHUNK).peekable();
+        while let Some(chunk) = chunks.next() {
+            for loaded in self.0.backplane.load(&who.orchestrator, &who.daemon, chunk).await? {
+                bytes += loaded.body.len();
+                page.events.extend(self.read(who, loaded).filter(|fetched| {
+                    let event = &fetched.delivery.event;
+                    who.may_receive(event) && interest.matches(&event.kind, event.channel.as_ref())
+                }));
+            }
+            if page.events.len() >= request.limit || bytes >= MAX_PAGE_BYTES {
+                page.more = chunks.peek().is_some();
+                break;
+            }
+        }
+        Ok(page)
+    }
+
+    /// Reads events again that are still in the queue.
+    ///
+    /// # Errors
+    /// When the backplane does not answer.
+    pub async fn reload(&self, who: &Identity, ids: &[EventId]) -> Result<Vec<Fetched>, QueueError> {
+        let _permit = self.0.looks.acquire().await;
+        self.durable().await?;
+        let loaded = self.0.backplane.load(&who.orchestrator, &who.daemon, ids).await?;
+        Ok(loaded.into_iter().filter_map(|loaded| self.read(who, loaded)).collect())
+    }
+
+    fn read(&self, who: &Identity, loaded: Loaded) -> Option<Fetched> {
+        match Event::from_body(&loaded.body, &who.orchestrator, now().wall) {
+            Ok(event) => Some(Fetched {
+                delivery: Arc::new(Delivery::new(Arc::new(event))),
+                attempts: loaded.attempts,
+            }),
+            Err(error) => {
+                let (event, orchestrator) = (loaded.id.as_str(), who.orchestrator.as_str());
+                log::warn!(event, orchestrator, error:% = error; "the queue holds what is no event");
+                self.0.metrics.malformed("queue");
+                self.bury(who, DeadLetter { id: loaded.id, reason: "unreadable", attempts: 0 });
+                None
+            }
+        }
+    }
+}

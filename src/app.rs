@@ -1,0 +1,225 @@
+//! The composition root: builds everything once, and stops it in order.
+
+use std::{future::Future, net::TcpListener, sync::Arc, time::Duration};
+
+use actix::Supervisor;
+use actix_web::{App, HttpServer};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::{
+    actors::{
+        connection_manager::ConnectionManager,
+        connections::Connections,
+        event_router::{EventRouter, LegacyIn},
+        heartbeat_monitor::{Colleagues, HeartbeatMonitor, Watch},
+        messages::DrainAll,
+        offline_queue::{OfflineQueue, Schedule},
+        queue_access::QueueAccess,
+        resolver::Resolver,
+        services::{HubState, Services, Shared},
+    },
+    auth::{failures::AuthFailures, token::TokenVerifier},
+    backplane::{
+        Backplane, BackplaneError, embedded::EmbeddedBackplane, redis::RedisBackplane,
+        registry::ConnectionRegistry as _,
+    },
+    config::{self, Config},
+    domain::{clock::now, ids::NodeId},
+    http::{self, HttpState},
+    session::effect::Limits,
+    store::{StoreError, database::Database, database_url::DatabaseUrl},
+    telemetry::metrics::Metrics,
+};
+
+/// How often all connections are looked at, at least and at most.
+const SWEEP: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// How long the last writes may take when the hub stops.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Why the hub could not start, or had to end.
+#[derive(Debug, Error)]
+pub enum AppError {
+    /// The backplane's configuration is wrong, or its file cannot be opened.
+    #[error(transparent)]
+    Backplane(#[from] BackplaneError),
+    /// The database's configuration is wrong, or a migration failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The HTTP server failed.
+    #[error("the HTTP server failed: {0}")]
+    Http(#[from] std::io::Error),
+    /// Two metrics share a name.
+    #[error("the metrics cannot be registered: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The node's name could not be drawn.
+    #[error("the node has no name")]
+    Node,
+}
+
+/// Runs the hub on `listener` until `shutdown` resolves, then drains and stops it.
+///
+/// Must be called inside an actix system.
+///
+/// # Errors
+/// When it cannot start, or its HTTP server fails.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), AppError> {
+    let database = open_database(&config)?;
+    let services = start_actors(&config, database.clone())?;
+    let state = HttpState {
+        services: services.clone(),
+        admin_key: config.auth.admin_api_key.clone(),
+        allowed_origins: config.websocket.allowed_origins.clone(),
+        ws_path: config.server.ws_path.clone(),
+        max_connections: config.server.max_connections,
+        database,
+    };
+    let workers = match config.server.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    };
+    let server = HttpServer::new(move || {
+        App::new().wrap(http::headers()).configure(|routes| http::routes(routes, &state))
+    })
+    .workers(workers)
+    .on_connect(http::transport::on_connect)
+    // A closed WebSocket has nothing more to say; waiting here would cap connection churn.
+    .client_disconnect_timeout(Duration::ZERO)
+    .shutdown_timeout(1)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let handle = server.handle();
+    let serving = actix::spawn(server);
+    shutdown.await;
+    stop(&services, config.server.drain_timeout).await;
+    handle.stop(true).await;
+    match serving.await {
+        Ok(result) => result.map_err(AppError::from),
+        Err(failed) => Err(AppError::Http(std::io::Error::other(failed))),
+    }
+}
+
+/// Opens the accounts database. A SQLite file is brought up to date; PostgreSQL may be away, and then
+/// the routes that need it say so.
+fn open_database(config: &Config) -> Result<Arc<Database>, AppError> {
+    let database = Database::new(DatabaseUrl::parse(config.database.as_str())?);
+    match database.migrate() {
+        Ok(applied) if applied.is_empty() => {}
+        Ok(applied) => log::info!(count = applied.len(); "the database was brought up to date"),
+        Err(error) if config.database.sqlite_path().is_some() => return Err(error.into()),
+        Err(error) => log::warn!(error:% = error; "the database is away; routes that need it answer 503"),
+    }
+    Ok(Arc::new(database))
+}
+
+fn open_backplane(config: &Config) -> Result<Backplane, AppError> {
+    Ok(match &config.backplane {
+        config::Backplane::Embedded { queue_file } => {
+            Backplane::Embedded(EmbeddedBackplane::open(queue_file)?)
+        }
+        config::Backplane::Redis { url } => Backplane::Redis(RedisBackplane::connect(url.expose())?),
+    })
+}
+
+fn start_actors(config: &Config, database: Arc<Database>) -> Result<Services, AppError> {
+    let backplane = Arc::new(open_backplane(config)?);
+    let metrics = Arc::new(Metrics::new()?);
+    let delivery = &config.delivery;
+    #[expect(clippy::cast_precision_loss, reason = "a start time to the millisecond")]
+    metrics.started.set(now().wall.0 as f64 / 1000.0);
+    let queue =
+        QueueAccess::new(backplane.clone(), metrics.clone(), delivery.buffer_capacity, delivery.commit_size);
+    let limits = limits(config);
+    let node = NodeId::parse(&Uuid::new_v4().simple().to_string()).map_err(|_| AppError::Node)?;
+    let shared = Arc::new(Shared {
+        node,
+        resolver: Resolver::new(database, backplane.clone()),
+        backplane,
+        queue,
+        connections: Connections::default(),
+        verifier: TokenVerifier::new(
+            config.auth.jwt_secret.expose(),
+            &config.auth.issuer,
+            &config.auth.audience,
+        ),
+        failures: AuthFailures::default(),
+        max_connections_per_orchestrator: config.websocket.max_connections_per_orchestrator,
+        metrics,
+        state: HubState::default(),
+        malformed_kinds: dashmap::DashSet::new(),
+        limits: Arc::new(limits),
+    });
+    let watch = Watch {
+        sweep: sweep_interval(&shared.limits),
+        slow_consumer: config.websocket.slow_consumer_timeout,
+        offline_after: config.websocket.heartbeat_interval * 3,
+    };
+    let schedule =
+        Schedule { commit_interval: delivery.commit_interval, sweep_interval: delivery.sweep_interval };
+    let monitor = supervise(HeartbeatMonitor::new(shared.clone(), watch));
+    let router = supervise(EventRouter::new(shared.clone()));
+    let offline_queue = supervise(OfflineQueue::new(shared.clone(), schedule, router.clone().recipient()));
+    let drain_rate = config.server.drain_rate;
+    let manager =
+        supervise(ConnectionManager::new(shared.clone(), monitor.clone(), offline_queue.clone(), drain_rate));
+    router.do_send(LegacyIn(offline_queue.clone()));
+    monitor.do_send(Colleagues { manager: manager.clone(), router: router.clone() });
+    Ok(Services { shared, manager, router, monitor, offline_queue })
+}
+
+/// Starts an actor on the main thread that comes back when it fails.
+fn supervise<A>(actor: A) -> actix::Addr<A>
+where
+    A: actix::Supervised + actix::Actor<Context = actix::Context<A>>,
+{
+    Supervisor::start(|_| actor)
+}
+
+fn limits(config: &Config) -> Limits {
+    let (websocket, delivery) = (&config.websocket, &config.delivery);
+    Limits {
+        heartbeat_interval: websocket.heartbeat_interval,
+        auth_timeout: websocket.auth_timeout,
+        ping_interval: websocket.ping_interval,
+        message_limit: websocket.message_limit,
+        message_window: websocket.message_window,
+        max_in_flight: delivery.max_in_flight,
+        redelivery_schedule: delivery.redelivery_schedule.clone(),
+        max_attempts: delivery.max_attempts,
+        strict_scopes: config.auth.strict_scopes,
+    }
+}
+
+/// Fine enough for the shortest deadline, coarse enough to cost nothing.
+fn sweep_interval(limits: &Limits) -> Duration {
+    let redelivery = limits.redelivery_schedule.iter().min().copied().unwrap_or(SWEEP.1);
+    let shortest = limits.auth_timeout.min(limits.heartbeat_interval).min(redelivery);
+    (shortest / 10).clamp(SWEEP.0, SWEEP.1)
+}
+
+/// Drains: nobody new, everybody sent away in slots, everything written (delivery section 5).
+async fn stop(services: &Services, deadline: Duration) {
+    let shared = &services.shared;
+    shared.state.start_draining();
+    log::info!(connections = shared.connections.len(); "draining");
+    let patience = deadline.saturating_sub(FLUSH_TIMEOUT).max(Duration::from_secs(1));
+    if services.manager.send(DrainAll { deadline: patience }).await.is_err() {
+        log::error!("the connections could not be drained");
+    }
+    let flush = async {
+        let written = shared.queue.durable().await;
+        // Closed connections are told to the backplane in batches; the last one may be on its way.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let retired = shared.backplane.retire(&shared.node).await;
+        (written, retired)
+    };
+    match tokio::time::timeout(FLUSH_TIMEOUT, flush).await {
+        Ok((Ok(()), Ok(()))) => log::info!("everything is written"),
+        _ => log::error!("the backplane did not take the last changes in time"),
+    }
+}

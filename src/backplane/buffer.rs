@@ -1,0 +1,263 @@
+//! What waits for the next group commit, and how changes cancel each other before they are written.
+//!
+//! Pure. The gain is in [`CommitBuffer::acknowledge`]: an acknowledgement that overtakes its own store
+//! leaves nothing to store, only the fact that the event was taken.
+
+use std::{collections::HashMap, sync::Arc};
+
+use thiserror::Error;
+
+use super::commit::{Ack, CommitBatch, DeadLetter, OrchestratorCommit, Sent};
+use crate::domain::{
+    clock::Timestamp,
+    event::Event,
+    ids::{DaemonId, EventId, OrchestratorId},
+};
+
+/// Up to this many stores of one orchestrator are searched one by one.
+const SHORT: usize = 32;
+/// How many bytes of events may wait.
+const MAX_BYTES: usize = 256 * 1024 * 1024;
+
+/// The buffer holds as much as it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("too many changes wait for the store")]
+pub struct BufferFull;
+
+/// Changes that are not written yet, by orchestrator.
+#[derive(Debug)]
+pub struct CommitBuffer {
+    groups: HashMap<OrchestratorId, Group>,
+    /// Orchestrators in the order of their first change.
+    order: Vec<OrchestratorId>,
+    changes: usize,
+    bytes: usize,
+    capacity: usize,
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    completed: Vec<EventId>,
+    /// `None` where an acknowledgement has overtaken the store.
+    stores: Vec<Option<Arc<Event>>>,
+    /// Where each store is, once there are more than [`SHORT`].
+    index: HashMap<EventId, usize>,
+    acks: Vec<Ack>,
+    dead: Vec<DeadLetter>,
+    sent: Vec<Sent>,
+}
+
+impl Group {
+    fn push(&mut self, event: Arc<Event>) {
+        if self.stores.len() == SHORT {
+            let known = self.stores.iter().enumerate();
+            self.index = known.filter_map(|(at, store)| Some((store.as_ref()?.id.clone(), at))).collect();
+        }
+        if self.stores.len() >= SHORT {
+            self.index.insert(event.id.clone(), self.stores.len());
+        }
+        self.stores.push(Some(event));
+    }
+
+    fn find(&mut self, id: &EventId) -> Option<&mut Option<Arc<Event>>> {
+        if self.stores.len() <= SHORT {
+            let holds = |store: &&mut Option<Arc<Event>>| store.as_ref().is_some_and(|event| event.id == *id);
+            return self.stores.iter_mut().find(holds);
+        }
+        let at = *self.index.get(id)?;
+        self.stores.get_mut(at).filter(|store| store.is_some())
+    }
+}
+
+impl CommitBuffer {
+    /// A buffer for at most `capacity` changes.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self { groups: HashMap::new(), order: Vec::new(), changes: 0, bytes: 0, capacity }
+    }
+
+    /// How many changes wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.changes
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes == 0
+    }
+
+    fn group(&mut self, orchestrator: &OrchestratorId) -> &mut Group {
+        if !self.groups.contains_key(orchestrator) {
+            self.order.push(orchestrator.clone());
+        }
+        self.groups.entry(orchestrator.clone()).or_default()
+    }
+
+    /// Adds an event to append.
+    ///
+    /// # Errors
+    /// When the buffer is full; then nothing was changed.
+    pub fn store(&mut self, event: Arc<Event>) -> Result<(), BufferFull> {
+        if self.changes >= self.capacity || self.bytes + event.body.len() > MAX_BYTES {
+            return Err(BufferFull);
+        }
+        self.changes += 1;
+        self.bytes += event.body.len();
+        let orchestrator = event.orchestrator.clone();
+        self.group(&orchestrator).push(event);
+        Ok(())
+    }
+
+    /// Adds an acknowledgement; the store that it overtakes, if any, is cancelled. A full buffer
+    /// forgets it, which costs a redelivery. Whether a store was cancelled.
+    pub fn acknowledge(&mut self, orchestrator: &OrchestratorId, id: EventId, daemon: &DaemonId) -> bool {
+        if self.changes >= self.capacity {
+            return false;
+        }
+        let group = self.group(orchestrator);
+        let overtaken = group.find(&id).and_then(Option::take);
+        if let Some(event) = &overtaken {
+            group.sent.retain(|sent| sent.id != id);
+            group.completed.push(id);
+            self.bytes = self.bytes.saturating_sub(event.body.len());
+        } else {
+            group.acks.push(Ack { id, daemon: daemon.clone() });
+            self.changes += 1;
+        }
+        overtaken.is_some()
+    }
+
+    /// Adds the note that an event was written to a socket. A full buffer forgets it.
+    pub fn sent(&mut self, orchestrator: &OrchestratorId, sent: Sent) {
+        if self.changes >= self.capacity {
+            return;
+        }
+        let group = self.group(orchestrator);
+        group.sent.push(sent);
+        // An acknowledgement takes these back, so they count only where they can pile up.
+        if group.sent.len() > group.stores.len() {
+            self.changes += 1;
+        }
+    }
+
+    /// Adds an event that is given up.
+    pub fn bury(&mut self, orchestrator: &OrchestratorId, letter: DeadLetter) {
+        self.group(orchestrator).dead.push(letter);
+        self.changes += 1;
+    }
+
+    /// Takes everything that waits, as one batch.
+    #[must_use]
+    pub fn take(&mut self, now: Timestamp) -> CommitBatch {
+        (self.changes, self.bytes) = (0, 0);
+        let order = std::mem::take(&mut self.order);
+        let groups = order.into_iter().filter_map(|orchestrator| {
+            let group = self.groups.remove(&orchestrator)?;
+            Some(OrchestratorCommit {
+                orchestrator,
+                completed: group.completed,
+                stores: group.stores.into_iter().flatten().collect(),
+                acks: group.acks,
+                dead: group.dead,
+                sent: group.sent,
+            })
+        });
+        CommitBatch { now, groups: groups.collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::domain::{
+        envelope::{Context, Published},
+        ids::ConnectionId,
+    };
+
+    fn event(orchestrator: &str, id: &str) -> Arc<Event> {
+        let json = format!(r#"{{"id":"{id}","type":"a.b","orchestratorId":"{orchestrator}"}}"#);
+        let json = Bytes::from(json);
+        Arc::new(Published::parse(&json, &Context::default(), Timestamp(1)).expect("an event").event)
+    }
+
+    fn vp(id: &str) -> OrchestratorId {
+        OrchestratorId::parse(id).expect("an id")
+    }
+
+    fn id(id: &str) -> EventId {
+        EventId::parse(id).expect("an id")
+    }
+
+    fn daemon() -> DaemonId {
+        DaemonId::parse("d").expect("an id")
+    }
+
+    fn sent(event: &str) -> Sent {
+        let connection = ConnectionId::random();
+        Sent { id: id(event), daemon: daemon(), connection, attempts: 1, at: Timestamp(1) }
+    }
+
+    #[test]
+    fn an_acknowledgement_that_overtakes_its_store_cancels_it() {
+        let mut buffer = CommitBuffer::new(100);
+        buffer.store(event("vp_1", "a")).expect("room");
+        buffer.store(event("vp_1", "b")).expect("room");
+        buffer.sent(&vp("vp_1"), sent("a"));
+        assert!(buffer.acknowledge(&vp("vp_1"), id("a"), &daemon()));
+        let batch = buffer.take(Timestamp(2));
+        let [group] = &batch.groups[..] else { panic!("one orchestrator") };
+        assert_eq!(group.completed, [id("a")]);
+        assert_eq!(group.stores.iter().map(|event| event.id.as_str()).collect::<Vec<_>>(), ["b"]);
+        assert!(group.acks.is_empty() && group.sent.is_empty());
+    }
+
+    #[test]
+    fn an_acknowledgement_of_a_stored_event_is_written() {
+        let mut buffer = CommitBuffer::new(100);
+        buffer.store(event("vp_1", "a")).expect("room");
+        let _ = buffer.take(Timestamp(2));
+        assert!(!buffer.acknowledge(&vp("vp_1"), id("a"), &daemon()));
+        let batch = buffer.take(Timestamp(3));
+        assert_eq!(batch.groups[0].acks, [Ack { id: id("a"), daemon: daemon() }]);
+    }
+
+    #[test]
+    fn the_same_id_of_another_orchestrator_is_not_meant() {
+        let mut buffer = CommitBuffer::new(100);
+        buffer.store(event("vp_1", "a")).expect("room");
+        assert!(!buffer.acknowledge(&vp("vp_2"), id("a"), &daemon()));
+        let batch = buffer.take(Timestamp(2));
+        assert_eq!(batch.groups.len(), 2);
+        assert_eq!(batch.groups[0].stores.len(), 1);
+    }
+
+    #[test]
+    fn long_queues_keep_their_order_and_find_every_store() {
+        let mut buffer = CommitBuffer::new(1_000);
+        for n in 0..200 {
+            buffer.store(event("vp_1", &format!("e{n}"))).expect("room");
+        }
+        for n in (0..200).step_by(2) {
+            assert!(buffer.acknowledge(&vp("vp_1"), id(&format!("e{n}")), &daemon()), "e{n}");
+        }
+        let batch = buffer.take(Timestamp(2));
+        let left: Vec<_> = batch.groups[0].stores.iter().map(|event| event.id.to_string()).collect();
+        let odd: Vec<_> = (1..200).step_by(2).map(|n| format!("e{n}")).collect();
+        assert_eq!(left, odd);
+        assert_eq!(batch.groups[0].completed.len(), 100);
+    }
+
+    #[test]
+    fn a_full_buffer_refuses_events_and_says_so() {
+        let mut buffer = CommitBuffer::new(2);
+        buffer.store(event("vp_1", "a")).expect("room");
+        buffer.store(event("vp_1", "b")).expect("room");
+        assert_eq!(buffer.store(event("vp_1", "c")), Err(BufferFull));
+        assert_eq!(buffer.take(Timestamp(2)).groups[0].stores.len(), 2);
+        assert!(buffer.store(event("vp_1", "c")).is_ok());
+    }
+}

@@ -1,0 +1,105 @@
+//! The backplane of a hub that runs alone: no server, and nothing that was accepted is lost when the
+//! process dies.
+//!
+//! The queue and all that must outlive the process are in a SQLite file ([`crate::store::queue_file`]);
+//! who is connected, and what was seen of whom, is memory. Both belong to one thread (`worker`), so
+//! every call is atomic. Each trait of the backplane has its file, and the rules are beside them:
+//! `commit` and `sweep` for the queue, `connections` and `observations` for what is in memory.
+
+mod bus;
+mod commit;
+mod connections;
+mod observations;
+mod queue;
+mod records;
+mod registry;
+mod state;
+mod sweep;
+mod worker;
+
+use std::path::Path;
+
+use self::{bus::Inboxes, state::State, worker::Worker};
+use super::{BackplaneError, Result, records::HeartbeatRecord};
+use crate::{
+    domain::{
+        clock::{self, Timestamp},
+        ids::OrchestratorId,
+    },
+    store::{StoreError, queue_file::Ledger},
+};
+
+/// The backplane of one node, durable in a file.
+///
+/// Dropping it waits until every call that was handed over is done, and closes the file.
+#[derive(Debug)]
+pub struct EmbeddedBackplane {
+    worker: Worker,
+    inboxes: Inboxes,
+}
+
+impl EmbeddedBackplane {
+    /// Opens the file at `path`, in a directory that exists; creates it when there is none. Blocks for
+    /// as long as the disk takes.
+    ///
+    /// # Errors
+    /// When the file cannot be used: its directory is missing, another hub has it open, it is
+    /// something else.
+    pub fn open(path: &Path) -> Result<Self> {
+        let worker = Worker::start(State::open(path)?)?;
+        Ok(Self { worker, inboxes: Inboxes::default() })
+    }
+
+    /// Asks the file for one answer.
+    ///
+    /// # Errors
+    /// When it gives none.
+    pub async fn ping(&self) -> Result<()> {
+        self.worker.run(|state| Ok(state.file.ping()?)).await
+    }
+
+    /// Revokes the token or session called `jti`. `until`: when it would expire by itself, and the
+    /// revocation may be forgotten.
+    ///
+    /// # Errors
+    /// When the revocation could not be made durable.
+    pub async fn revoke(&self, jti: &str, until: Timestamp) -> Result<()> {
+        let jti = jti.to_owned();
+        self.worker
+            .run(move |state| Ok(state.file.durably(|transaction| transaction.revoke(&jti, until))?))
+            .await
+    }
+
+    /// What became of the events of `orchestrator`, in numbers that must balance.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn ledger(&self, orchestrator: &OrchestratorId) -> Result<Ledger> {
+        let orchestrator = orchestrator.clone();
+        self.worker
+            .run(move |state| Ok(state.file.read(|transaction| transaction.ledger(&orchestrator))?))
+            .await
+    }
+
+    /// The latest heartbeat of `orchestrator`, unless it is so old that it says nothing any more.
+    ///
+    /// # Errors
+    /// When the backplane has ended.
+    pub async fn heartbeat(&self, orchestrator: &OrchestratorId) -> Result<Option<HeartbeatRecord>> {
+        let orchestrator = orchestrator.clone();
+        let now = clock::now().wall;
+        self.worker.run(move |state| Ok(state.observations.heartbeat(&orchestrator, now))).await
+    }
+}
+
+impl From<StoreError> for BackplaneError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(problem) | StoreError::Configuration(problem) => {
+                Self::Unavailable(problem)
+            }
+            StoreError::Corrupt(problem) => Self::Corrupt(problem),
+            StoreError::Migration { .. } => Self::Corrupt(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The name of every Redis key and channel, in one place (contract section 6).
+
+use crate::{
+    backplane::queue::LegacySource,
+    domain::ids::{ConnectionId, DaemonId, NodeId, OrchestratorId, OrganizationId, SessionId},
+};
+
+/// Channels that publishers use.
+pub(super) const EVENTS: &str = "daemon:events";
+/// Organization channels that publishers use.
+pub(super) const ORGANIZATION_EVENTS: &str = "daemon:events:*";
+/// Channels of single daemons that publishers use.
+pub(super) const DAEMON_EVENTS: &str = "daemon:*:events";
+/// Events that one hub took in, for the others.
+pub(super) const FORWARDED: &str = "hub:events";
+/// The queues that hold something, scored by the time of their oldest entry at most.
+pub(super) const QUEUES: &str = "hub:queues";
+/// The ids that were acknowledged last, newest first.
+pub(super) const RECENT_ACKS: &str = "hub:acknowledged";
+/// The living hubs, scored by their last sign of life.
+pub(super) const NODES: &str = "hub:nodes";
+/// The legacy set of revoked token ids.
+pub(super) const REVOKED_SET: &str = "daemon:tokens:revoked";
+/// Presence of everybody.
+pub(super) const PRESENCE_GLOBAL: &str = "presence:events:global";
+
+pub(super) fn node_channel(node: &NodeId) -> String {
+    format!("hub:node:{node}")
+}
+
+pub(super) fn queue(orchestrator: &OrchestratorId) -> String {
+    format!("daemon:events:{orchestrator}")
+}
+
+pub(super) fn queue_data(orchestrator: &OrchestratorId) -> String {
+    format!("daemon:events:{orchestrator}:data")
+}
+
+pub(super) fn queue_meta(orchestrator: &OrchestratorId) -> String {
+    format!("daemon:events:{orchestrator}:meta")
+}
+
+/// The priorities that are not zero, by event id.
+pub(super) fn queue_priorities(orchestrator: &OrchestratorId) -> String {
+    format!("hub:priorities:{orchestrator}")
+}
+
+pub(super) fn acknowledged(orchestrator: &OrchestratorId) -> String {
+    format!("daemon:ack:{orchestrator}")
+}
+
+/// The older generation of acknowledged ids; see `commit.lua`.
+pub(super) fn acknowledged_before(orchestrator: &OrchestratorId) -> String {
+    format!("hub:ack:{orchestrator}")
+}
+
+pub(super) fn dead_letters(orchestrator: &OrchestratorId) -> String {
+    format!("hub:dead:{orchestrator}")
+}
+
+pub(super) fn in_flight(daemon: &DaemonId) -> String {
+    format!("daemon:pending_ack:{daemon}")
+}
+
+/// The list that an original publisher writes to.
+pub(super) fn legacy(source: &LegacySource) -> String {
+    match source {
+        LegacySource::Orchestrator(orchestrator) => queue(orchestrator),
+        LegacySource::Daemon(daemon, _) => format!("daemon:events:{daemon}"),
+        LegacySource::Routing(orchestrator) => format!("routing:queue:{orchestrator}"),
+    }
+}
+
+/// Where the hub keeps a legacy list that it has claimed and not stored yet.
+pub(super) fn legacy_claim(source: &LegacySource) -> String {
+    format!("hub:claimed:{}", legacy(source))
+}
+
+pub(super) fn connections(orchestrator: &OrchestratorId) -> String {
+    format!("ws:vp:{orchestrator}:connections")
+}
+
+pub(super) fn connection(connection: &ConnectionId) -> String {
+    format!("ws:connection:{connection}")
+}
+
+/// Which connection each daemon instance of an orchestrator has.
+pub(super) fn instances(orchestrator: &OrchestratorId) -> String {
+    format!("hub:instances:{orchestrator}")
+}
+
+pub(super) fn subscriptions(orchestrator: &OrchestratorId, daemon: &DaemonId) -> String {
+    format!("hub:subscriptions:{orchestrator}:{daemon}")
+}
+
+pub(super) fn session(session: &SessionId) -> String {
+    format!("daemon:session:{session}")
+}
+
+pub(super) fn orchestrator_sessions(orchestrator: &OrchestratorId) -> String {
+    format!("daemon:orchestrator:{orchestrator}:sessions")
+}
+
+pub(super) fn instance_sessions(daemon: &DaemonId) -> String {
+    format!("daemon:instance:{daemon}:sessions")
+}
+
+pub(super) fn revoked(jti: &str) -> String {
+    format!("daemon:tokens:revoked:{jti}")
+}
+
+pub(super) fn heartbeat(orchestrator: &OrchestratorId) -> String {
+    format!("daemon:heartbeat:{orchestrator}")
+}
+
+pub(super) fn metrics(orchestrator: &OrchestratorId) -> String {
+    format!("daemon:metrics:{orchestrator}")
+}
+
+pub(super) fn routing_session(orchestrator: &OrchestratorId) -> String {
+    format!("routing:session:{orchestrator}")
+}
+
+pub(super) fn presence(orchestrator: &OrchestratorId) -> String {
+    format!("presence:orchestrator:{orchestrator}")
+}
+
+pub(super) fn presence_hash(orchestrator: &OrchestratorId) -> String {
+    format!("presence:vp:{orchestrator}")
+}
+
+pub(super) fn presence_heartbeat(orchestrator: &OrchestratorId) -> String {
+    format!("presence:heartbeat:vp:{orchestrator}")
+}
+
+/// The channel that heartbeats are announced on.
+pub(super) fn heartbeat_channel(organization: &OrganizationId) -> String {
+    format!("daemon:heartbeats:{organization}")
+}
+
+/// The channel that presence changes of an organization are announced on.
+pub(super) fn presence_updates(organization: &OrganizationId) -> String {
+    format!("presence:updates:{organization}")
+}
+
+/// The channel that presence changes of an orchestrator are announced on.
+pub(super) fn presence_events(orchestrator: &OrchestratorId) -> String {
+    format!("presence:events:vp:{orchestrator}")
+}

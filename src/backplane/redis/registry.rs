@@ -1,0 +1,241 @@
+//! Who is connected, in Redis.
+
+use std::{collections::HashSet, time::Duration};
+
+use redis::{AsyncCommands as _, Value};
+use serde_json::json;
+
+use super::{RedisBackplane, corrupt, keys, scripts, unavailable};
+use crate::{
+    backplane::{
+        Result,
+        queue::{LegacySource, RETENTION},
+        registry::{Attach, AttachOutcome, Attached, ConnectionRegistry, Detach, Replaced},
+    },
+    domain::{
+        clock::Timestamp,
+        ids::{ConnectionId, DaemonId, NodeId, OrchestratorId, SessionId},
+        subscription::Subscriptions,
+    },
+};
+
+/// How long an authentication session lives (contract C11).
+const SESSION_LIFETIME: Duration = RETENTION;
+/// How long a connection record outlives its last heartbeat (contract 9.8.3).
+const CONNECTION_LIFETIME: Duration = Duration::from_secs(120);
+/// After how long without a sign of life a hub is gone.
+const NODE_LIFETIME: Duration = Duration::from_secs(15);
+
+impl RedisBackplane {
+    async fn try_attach(&self, request: &Attach) -> Result<Vec<Value>> {
+        let Attach { connection, orchestrator, daemon, session, .. } = request;
+        let of_orchestrator = LegacySource::Orchestrator(orchestrator.clone());
+        let of_daemon = LegacySource::Daemon(daemon.clone(), orchestrator.clone());
+        let routing = LegacySource::Routing(orchestrator.clone());
+        let names = [
+            keys::connections(orchestrator),
+            keys::connection(connection),
+            keys::instances(orchestrator),
+            keys::session(session),
+            keys::orchestrator_sessions(orchestrator),
+            keys::instance_sessions(daemon),
+            keys::revoked(request.jti.as_deref().unwrap_or_default()),
+            keys::REVOKED_SET.to_owned(),
+            keys::subscriptions(orchestrator, daemon),
+            keys::queue(orchestrator),
+            keys::legacy(&of_daemon),
+            keys::legacy(&routing),
+            keys::legacy_claim(&of_orchestrator),
+            keys::legacy_claim(&of_daemon),
+            keys::legacy_claim(&routing),
+        ];
+        let mut call = scripts::call(&scripts::ATTACH, &names);
+        call.arg(connection.to_string()).arg(request.node.as_str()).arg(daemon.as_str()).arg(request.limit);
+        call.arg(request.jti.as_deref().unwrap_or_default()).arg(session.as_str());
+        call.arg(session_record(request)).arg(SESSION_LIFETIME.as_secs());
+        call.arg(CONNECTION_LIFETIME.as_secs()).arg(RETENTION.as_secs());
+        let now = request.now.to_string();
+        let organization = request.organization.as_ref().map_or("", |id| id.as_str());
+        let fields = [
+            ("orchestratorId", orchestrator.as_str()),
+            ("vpId", orchestrator.as_str()),
+            ("daemonId", daemon.as_str()),
+            ("instance", daemon.as_str()),
+            ("sessionId", session.as_str()),
+            ("organizationId", organization),
+            ("nodeId", request.node.as_str()),
+            ("connectedAt", now.as_str()),
+            ("lastHeartbeat", now.as_str()),
+        ];
+        for (name, value) in fields {
+            call.arg(name).arg(value);
+        }
+        self.run(&call).await
+    }
+
+    /// Drops the members of a connection set whose record is gone: their hub died. Returns how many.
+    pub(super) async fn drop_stale_connections(&self, orchestrator: &OrchestratorId) -> Result<usize> {
+        let set = keys::connections(orchestrator);
+        let members: Vec<String> = self.commands().smembers(&set).await.map_err(unavailable)?;
+        let ids: Vec<ConnectionId> =
+            members.iter().filter_map(|member| ConnectionId::parse(member).ok()).collect();
+        let mut pipe = redis::pipe();
+        for id in &ids {
+            pipe.exists(keys::connection(id));
+        }
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let alive: Vec<bool> = pipe.query_async(&mut self.commands()).await.map_err(unavailable)?;
+        let stale: Vec<String> =
+            ids.iter().zip(alive).filter(|(_, alive)| !alive).map(|(id, _)| id.to_string()).collect();
+        if !stale.is_empty() {
+            let _: usize = self.commands().srem(&set, &stale).await.map_err(unavailable)?;
+        }
+        Ok(stale.len())
+    }
+}
+
+/// The union of the documented session records (contract C12).
+fn session_record(request: &Attach) -> String {
+    json!({
+        "id": request.session,
+        "orchestratorId": request.orchestrator,
+        "vpId": request.orchestrator,
+        "daemonId": request.daemon,
+        "organizationId": request.organization,
+        "type": "daemon",
+        "status": "active",
+        "scopes": request.scopes.names(),
+        "createdAt": request.now,
+        "lastActivityAt": request.now,
+        "lastActiveAt": request.now,
+        "lastHeartbeat": request.now,
+        "expiresAt": request.now.plus(SESSION_LIFETIME),
+    })
+    .to_string()
+}
+
+fn text(value: Option<&Value>) -> Result<String> {
+    match value {
+        Some(Value::BulkString(bytes)) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+        Some(Value::SimpleString(text)) => Ok(text.clone()),
+        _ => Err(corrupt("the attach script answered something else")),
+    }
+}
+
+fn integer(value: Option<&Value>) -> u64 {
+    match value {
+        Some(Value::Int(number)) => u64::try_from(*number).unwrap_or_default(),
+        _ => 0,
+    }
+}
+
+fn attached(reply: &[Value]) -> Result<Attached> {
+    let replaced = text(reply.get(1))?;
+    let replaced = replaced.split_once(' ').and_then(|(connection, node)| {
+        let connection = ConnectionId::parse(connection).ok()?;
+        Some(Replaced { connection, node: NodeId::parse(node).ok()? })
+    });
+    let subscriptions = text(reply.get(2))?;
+    Ok(Attached {
+        replaced,
+        subscriptions: serde_json::from_str(&subscriptions).ok(),
+        depth: integer(reply.get(3)),
+        legacy: integer(reply.get(4)) > 0,
+    })
+}
+
+impl ConnectionRegistry for RedisBackplane {
+    async fn attach(&self, request: &Attach) -> Result<AttachOutcome> {
+        let mut reply = self.try_attach(request).await?;
+        if text(reply.first())? == "full" && self.drop_stale_connections(&request.orchestrator).await? > 0 {
+            reply = self.try_attach(request).await?;
+        }
+        match text(reply.first())?.as_str() {
+            "attached" => Ok(AttachOutcome::Attached(attached(&reply)?)),
+            "full" => Ok(AttachOutcome::QuotaExceeded),
+            _ => Ok(AttachOutcome::Revoked),
+        }
+    }
+
+    async fn detach(&self, gone: &[Detach]) -> Result<()> {
+        let mut pipe = redis::pipe();
+        for Detach { connection, orchestrator, daemon } in gone {
+            let names = [
+                keys::connections(orchestrator),
+                keys::connection(connection),
+                keys::instances(orchestrator),
+            ];
+            let mut call = scripts::call(&scripts::DETACH, &names);
+            call.arg(connection.to_string()).arg(daemon.as_str());
+            pipe.add_command(call).ignore();
+        }
+        self.run_all(&pipe).await
+    }
+
+    async fn save_subscriptions(
+        &self,
+        orchestrator: &OrchestratorId,
+        daemon: &DaemonId,
+        subscriptions: &Subscriptions,
+    ) -> Result<()> {
+        let key = keys::subscriptions(orchestrator, daemon);
+        if subscriptions.is_empty() {
+            return self.commands().del(key).await.map_err(unavailable);
+        }
+        let text = serde_json::to_string(subscriptions).map_err(|error| corrupt(error.to_string()))?;
+        self.commands().set_ex(key, text, RETENTION.as_secs()).await.map_err(unavailable)
+    }
+
+    async fn owner_of(&self, daemon: &DaemonId) -> Result<Option<OrchestratorId>> {
+        let mut sessions: Vec<String> =
+            self.commands().smembers(keys::instance_sessions(daemon)).await.map_err(unavailable)?;
+        sessions.push(daemon.as_str().to_owned());
+        let keys: Vec<String> =
+            sessions.iter().filter_map(|id| SessionId::parse(id).ok()).map(|id| keys::session(&id)).collect();
+        let records: Vec<Option<String>> = self.commands().mget(&keys).await.map_err(unavailable)?;
+        let owner = |record: String| {
+            let record: serde_json::Value = serde_json::from_str(&record).ok()?;
+            OrchestratorId::parse(record.get("orchestratorId")?.as_str()?).ok()
+        };
+        let owners: HashSet<OrchestratorId> = records.into_iter().flatten().filter_map(owner).collect();
+        let mut owners = owners.into_iter();
+        Ok(match (owners.next(), owners.next()) {
+            (Some(owner), None) => Some(owner),
+            _ => None,
+        })
+    }
+
+    async fn is_revoked(&self, jti: &str) -> Result<bool> {
+        let mut pipe = redis::pipe();
+        pipe.exists(keys::revoked(jti)).sismember(keys::REVOKED_SET, jti);
+        let (own, legacy): (bool, bool) =
+            pipe.query_async(&mut self.commands()).await.map_err(unavailable)?;
+        Ok(own || legacy)
+    }
+
+    async fn touch(&self, connections: &[ConnectionId]) -> Result<()> {
+        if connections.is_empty() {
+            return Ok(());
+        }
+        let mut pipe = redis::pipe();
+        for connection in connections {
+            pipe.expire(keys::connection(connection), CONNECTION_LIFETIME.as_secs().cast_signed()).ignore();
+        }
+        pipe.query_async(&mut self.commands()).await.map_err(unavailable)
+    }
+
+    async fn announce(&self, node: &NodeId, now: Timestamp) -> Result<usize> {
+        let mut pipe = redis::pipe();
+        pipe.zadd(keys::NODES, node.as_str(), now.0).ignore();
+        pipe.cmd("ZREMRANGEBYSCORE").arg(keys::NODES).arg("-inf").arg(now.minus(NODE_LIFETIME).0).ignore();
+        pipe.zcard(keys::NODES);
+        let (alive,): (usize,) = pipe.query_async(&mut self.commands()).await.map_err(unavailable)?;
+        Ok(alive)
+    }
+
+    async fn retire(&self, node: &NodeId) -> Result<()> {
+        self.commands().zrem(keys::NODES, node.as_str()).await.map_err(unavailable)
+    }
+}

@@ -1,0 +1,73 @@
+//! The Lua scripts, each in a file of its own beside this one, and how they are called.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind};
+
+use super::{RedisBackplane, unavailable};
+use crate::backplane::Result;
+
+macro_rules! scripts {
+    ($($name:ident = $file:literal),+ $(,)?) => {
+        $(pub(super) static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(include_str!(concat!("scripts/", $file))));)+
+
+        /// Every script, to be loaded into a server that does not know one.
+        static ALL: &[&LazyLock<Script>] = &[$(&$name),+];
+    };
+}
+
+scripts! {
+    COMMIT = "commit.lua",
+    EXPIRE = "expire.lua",
+    CLAIM = "claim.lua",
+    RELEASE = "release.lua",
+    ATTACH = "attach.lua",
+    DETACH = "detach.lua",
+    PRESENCE = "presence.lua",
+    SESSION_ACTIVITY = "session_activity.lua",
+}
+
+/// Starts a call of `script` with its keys; the arguments follow with [`Cmd::arg`].
+pub(super) fn call(script: &Script, keys: &[String]) -> Cmd {
+    let mut command = redis::cmd("EVALSHA");
+    command.arg(script.get_hash()).arg(keys.len()).arg(keys);
+    command
+}
+
+fn is_unknown_script(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+}
+
+impl RedisBackplane {
+    /// Runs a command; a server that does not know its script yet is taught all of them.
+    pub(super) async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
+        let reply: RedisResult<T> = command.query_async(&mut self.commands()).await;
+        match reply {
+            Err(error) if is_unknown_script(&error) => {
+                self.load_scripts().await?;
+                command.query_async(&mut self.commands()).await.map_err(unavailable)
+            }
+            reply => reply.map_err(unavailable),
+        }
+    }
+
+    /// Runs a pipeline of commands that may be repeated.
+    pub(super) async fn run_all<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T> {
+        let reply: RedisResult<T> = pipe.query_async(&mut self.commands()).await;
+        match reply {
+            Err(error) if is_unknown_script(&error) => {
+                self.load_scripts().await?;
+                pipe.query_async(&mut self.commands()).await.map_err(unavailable)
+            }
+            reply => reply.map_err(unavailable),
+        }
+    }
+
+    async fn load_scripts(&self) -> Result<()> {
+        for script in ALL {
+            let _: String = script.load_async(&mut self.commands()).await.map_err(unavailable)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+-- One group commit. For each orchestrator its changes and its counters move in this one step.
+--
+-- KEYS: queues, recent acks; then per group: queue, data, meta, acks, acks before, priorities, dead
+-- letters, claimed legacy list.
+-- ARGV: now (ms), queue capacity, retention (s), ack memory, recent acks, dead letter capacity, groups;
+-- then per group: orchestrator; count and ids completed; count and (id, ms, priority, body) to store;
+-- count and ids acknowledged; count and (id, reason, attempts) dead.
+-- Returns: one letter per store in order (S stored, D duplicate, A already acknowledged), the number
+-- acknowledged per group, and the dropped as (group, id) pairs.
+local queues, recent = KEYS[1], KEYS[2]
+local now, capacity, retention = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local ack_memory, recent_acks, dead_capacity = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local argument, key = 7, 3
+local call = redis.call
+
+local function take()
+  argument = argument + 1
+  return ARGV[argument]
+end
+
+local outcomes, acknowledged_counts, drops, fresh_acks = {}, {}, {}, {}
+
+for group = 1, tonumber(ARGV[7]) do
+  local queue, data, meta, acks = KEYS[key], KEYS[key + 1], KEYS[key + 2], KEYS[key + 3]
+  local acks_before, priorities, dead, claimed = KEYS[key + 4], KEYS[key + 5], KEYS[key + 6], KEYS[key + 7]
+  key = key + 8
+  local orchestrator = take()
+  local accepted, acknowledged, dropped, buried, remembered, stored = 0, 0, 0, 0, 0, 0
+
+  -- An original publisher may have made a list under the queue's name: it is ingress, set it aside.
+  local function remove(id)
+    local removed = redis.pcall('ZREM', queue, id)
+    if type(removed) == 'table' then
+      local entries = call('LRANGE', queue, 0, -1)
+      for i = #entries, 1, -1 do call('LPUSH', claimed, entries[i]) end
+      call('DEL', queue)
+      return false
+    end
+    if removed == 0 then return false end
+    call('HDEL', data, id)
+    call('ZREM', priorities, id)
+    return true
+  end
+
+  -- Acknowledged ids live in two generations, so that the memory is bounded without a scan and never
+  -- forgets a recent one.
+  local function known(id)
+    return call('SISMEMBER', acks, id) == 1 or call('SISMEMBER', acks_before, id) == 1
+  end
+  local function remember(id)
+    if call('SADD', acks, id) == 0 then return false end
+    remembered = remembered + 1
+    fresh_acks[#fresh_acks + 1] = orchestrator .. ' ' .. id
+    return true
+  end
+
+  for _ = 1, tonumber(take()) do
+    local id = take()
+    local waited, new = remove(id), remember(id)
+    if waited then
+      acknowledged = acknowledged + 1
+    elseif new and call('SISMEMBER', acks_before, id) == 0 then
+      accepted, acknowledged = accepted + 1, acknowledged + 1
+    end
+  end
+
+  local stores = tonumber(take())
+  if stores > 0 then remove('') end
+  for _ = 1, stores do
+    local id, ms, priority, body = take(), take(), take(), take()
+    if known(id) then
+      outcomes[#outcomes + 1] = 'A'
+    else
+      -- Arrival order inside one millisecond is kept in the fraction of the score.
+      local score = tonumber(ms)
+      local beyond = string.format('(%.0f', score + 1)
+      local last = call('ZREVRANGEBYSCORE', queue, beyond, ms, 'WITHSCORES', 'LIMIT', 0, 1)
+      if last[2] then score = tonumber(last[2]) + 1 / 4096 end
+      if call('ZADD', queue, 'NX', string.format('%.17g', score), id) == 1 then
+        call('HSET', data, id, body)
+        if priority ~= '0' then call('ZADD', priorities, priority, id) end
+        accepted, stored = accepted + 1, stored + 1
+        outcomes[#outcomes + 1] = 'S'
+      else
+        outcomes[#outcomes + 1] = 'D'
+      end
+    end
+  end
+  if stored > 0 then
+    local excess = call('ZCARD', queue) - capacity
+    if excess > 0 then
+      local oldest = call('ZPOPMIN', queue, excess)
+      for i = 1, #oldest, 2 do
+        call('HDEL', data, oldest[i])
+        call('ZREM', priorities, oldest[i])
+        drops[#drops + 1] = tostring(group)
+        drops[#drops + 1] = oldest[i]
+        dropped = dropped + 1
+      end
+    end
+    for _, name in ipairs({ queue, data, priorities }) do call('EXPIRE', name, retention) end
+    local first = call('ZRANGE', queue, 0, 0, 'WITHSCORES')
+    if first[2] then call('ZADD', queues, first[2], orchestrator) end
+  end
+
+  for _ = 1, tonumber(take()) do
+    local id = take()
+    if remove(id) then
+      acknowledged = acknowledged + 1
+      remember(id)
+    end
+  end
+
+  for _ = 1, tonumber(take()) do
+    local id, reason, attempts = take(), take(), take()
+    local body = call('HGET', data, id)
+    if remove(id) then
+      buried = buried + 1
+      remember(id)
+      call('LPUSH', dead, '{"id":' .. cjson.encode(id) .. ',"reason":"' .. reason .. '","attempts":' .. attempts
+        .. ',"at":' .. now .. ',"event":' .. (body or 'null') .. '}')
+    end
+  end
+  if buried > 0 then
+    call('LTRIM', dead, 0, dead_capacity - 1)
+    call('EXPIRE', dead, retention)
+  end
+
+  if remembered > 0 then
+    call('EXPIRE', acks, retention)
+    if call('SCARD', acks) >= ack_memory then call('RENAME', acks, acks_before) end
+  end
+  if accepted > 0 then call('HINCRBY', meta, 'accepted', accepted) end
+  if acknowledged > 0 then call('HINCRBY', meta, 'acknowledged', acknowledged) end
+  if dropped > 0 then call('HINCRBY', meta, 'dropped', dropped) end
+  if buried > 0 then call('HINCRBY', meta, 'dead', buried) end
+  if accepted + acknowledged + dropped + buried > 0 then call('EXPIRE', meta, retention) end
+  acknowledged_counts[group] = acknowledged
+end
+
+if #fresh_acks > 0 then
+  for from = 1, #fresh_acks, 1000 do
+    call('LPUSH', recent, unpack(fresh_acks, from, math.min(from + 999, #fresh_acks)))
+  end
+  call('LTRIM', recent, 0, recent_acks - 1)
+  call('EXPIRE', recent, retention)
+end
+
+return { table.concat(outcomes), acknowledged_counts, drops }

@@ -1,0 +1,83 @@
+//! The routes, by noun, all of them on this page.
+
+mod error;
+mod events;
+mod health;
+mod metrics;
+pub mod transport;
+mod ws;
+
+use actix_web::{HttpResponse, middleware::DefaultHeaders, web};
+
+use crate::{actors::services::Services, config::Secret, http::error::ApiError};
+
+/// The largest request body, in bytes (contract 1.0).
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// What routes need beside the actors.
+#[derive(Clone)]
+pub struct HttpState {
+    /// The actors and what they share.
+    pub services: Services,
+    /// The key of administrators and publishers; without one their routes are closed.
+    pub admin_key: Option<Secret>,
+    /// Who may connect when `Origin` is present.
+    pub allowed_origins: Vec<String>,
+    /// The third path of the WebSocket endpoint.
+    pub ws_path: String,
+    /// How many connections this hub holds at once.
+    pub max_connections: usize,
+    /// Whether the accounts database answers.
+    pub database: std::sync::Arc<crate::store::database::Database>,
+}
+
+/// Security headers that the original platform sends with every response (contract 1.0).
+#[must_use]
+pub fn headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add(("X-DNS-Prefetch-Control", "on"))
+        .add(("X-Frame-Options", "SAMEORIGIN"))
+        .add(("X-Content-Type-Options", "nosniff"))
+        .add(("Referrer-Policy", "origin-when-cross-origin"))
+}
+
+/// Adds every route to an application.
+pub fn routes(config: &mut web::ServiceConfig, state: &HttpState) {
+    config
+        .app_data(web::Data::new(state.clone()))
+        .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
+        .service(read_only("/health", web::get().to(health::health)))
+        .service(read_only("/ready", web::get().to(health::ready)))
+        .service(read_only("/metrics", web::get().to(metrics::metrics)))
+        .service(
+            web::resource("/api/events")
+                .route(web::post().to(events::publish))
+                .default_service(web::to(|| not_allowed("POST"))),
+        )
+        .default_service(web::to(not_found));
+    let mut paths = vec!["/daemon/ws", "/api/daemon/ws"];
+    if !paths.contains(&state.ws_path.as_str()) {
+        paths.push(&state.ws_path);
+    }
+    for path in paths {
+        config.service(
+            web::resource(path)
+                .route(web::get().to(ws::connect))
+                .route(web::head().to(ws::information))
+                .route(web::post().to(ws::wrong_method))
+                .default_service(web::to(|| not_allowed("GET"))),
+        );
+    }
+}
+
+fn read_only(path: &str, get: actix_web::Route) -> actix_web::Resource {
+    web::resource(path).route(get).default_service(web::to(|| not_allowed("GET")))
+}
+
+async fn not_found() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::NotFound)
+}
+
+async fn not_allowed(allow: &'static str) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::MethodNotAllowed(allow))
+}

@@ -1,0 +1,151 @@
+//! `POST /api/events`: publish over HTTP, answered once every accepted event is stored or taken.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::{json, value::RawValue};
+
+use super::{HttpState, error::ApiError};
+use crate::{
+    actors::{
+        messages::{Origin, Publish, Routed},
+        resolver::{Resolver, address},
+    },
+    auth::api_key,
+    domain::{
+        clock::now,
+        envelope::{Context, Published},
+        event::Event,
+        ids::SessionId,
+    },
+};
+
+/// How many events one request may publish.
+const MAX_EVENTS: usize = 1000;
+
+/// What became of one event, in the order of the request.
+#[derive(Debug, Serialize)]
+struct Verdict {
+    id: Option<String>,
+    status: &'static str,
+    sessions: Vec<SessionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct IdOnly {
+    id: Option<serde_json::Value>,
+    #[serde(rename = "eventId")]
+    event_id: Option<serde_json::Value>,
+}
+
+pub(super) async fn publish(
+    request: HttpRequest,
+    state: web::Data<HttpState>,
+    body: Result<Bytes, actix_web::Error>,
+) -> Result<HttpResponse, ApiError> {
+    authorize(&request, &state)?;
+    let body = body.map_err(|_| ApiError::PayloadTooLarge)?;
+    let entries = split(&body)?;
+    let shared = &state.services.shared;
+    if !shared.state.is_backplane_up() {
+        return Err(ApiError::Unavailable("The backplane is unavailable; nothing was accepted"));
+    }
+    let mut verdicts: Vec<Verdict> = Vec::with_capacity(entries.len());
+    let mut accepted: Vec<Event> = Vec::with_capacity(entries.len());
+    let mut places: Vec<usize> = Vec::with_capacity(entries.len());
+    for (place, entry) in entries.iter().enumerate() {
+        let (verdict, event) = match read(&state, entry).await {
+            Ok(event) => (Verdict::of(&event, &Routed::Queued), Some(event)),
+            Err(reason) => (Verdict::refused(entry, reason), None),
+        };
+        verdicts.push(verdict);
+        if let Some(event) = event {
+            accepted.push(event);
+            places.push(place);
+        }
+    }
+    let kept = accepted.clone();
+    let routed = state.services.router.send(Publish { events: accepted, origin: Origin::Direct }).await;
+    let routed =
+        routed.map_err(|_| ApiError::Unavailable("The router is starting again; nothing was accepted"))?;
+    for ((place, event), routed) in places.into_iter().zip(&kept).zip(&routed) {
+        if let Some(verdict) = verdicts.get_mut(place) {
+            *verdict = Verdict::of(event, routed);
+        }
+    }
+    shared.queue.durable().await.map_err(|error| {
+        log::error!(error:% = error; "published events are not stored yet");
+        ApiError::Unavailable("The events could not be stored in time; publish them again")
+    })?;
+    Ok(HttpResponse::Ok().json(json!({ "results": verdicts })))
+}
+
+fn authorize(request: &HttpRequest, state: &HttpState) -> Result<(), ApiError> {
+    let key = state
+        .admin_key
+        .as_ref()
+        .ok_or(ApiError::Unavailable("Publishing over HTTP is closed: ADMIN_API_KEY is not configured"))?;
+    let presented = request.headers().get("x-api-key").and_then(|value| value.to_str().ok());
+    if presented.is_some_and(|presented| api_key::matches(key, presented)) {
+        Ok(())
+    } else {
+        Err(ApiError::Unauthorized)
+    }
+}
+
+/// The events of a body, each as its own slice of it.
+fn split(body: &Bytes) -> Result<Vec<Bytes>, ApiError> {
+    let invalid = |error: serde_json::Error| ApiError::Validation(format!("Invalid JSON body: {error}"));
+    let start = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    match start {
+        Some(b'[') => {
+            let entries: Vec<&RawValue> = serde_json::from_slice(body).map_err(invalid)?;
+            match entries.len() {
+                0 => Err(ApiError::Validation("The array of events is empty".to_owned())),
+                1..=MAX_EVENTS => {
+                    Ok(entries.iter().map(|entry| body.slice_ref(entry.get().as_bytes())).collect())
+                }
+                _ => Err(ApiError::Validation(format!("At most {MAX_EVENTS} events per request"))),
+            }
+        }
+        Some(b'{') => {
+            let _: &RawValue = serde_json::from_slice(body).map_err(invalid)?;
+            Ok(vec![body.clone()])
+        }
+        _ => Err(ApiError::Validation("The body must be an event or an array of events".to_owned())),
+    }
+}
+
+async fn read(state: &HttpState, entry: &Bytes) -> Result<Event, String> {
+    let shared = &state.services.shared;
+    let published = Published::parse(entry, &Context::default(), now().wall).map_err(|error| {
+        shared.metrics.malformed(error.kind());
+        error.to_string()
+    })?;
+    let name = Resolver::name(&published);
+    let target = match shared.resolver.cached(&name, &shared.connections) {
+        Some(target) => target,
+        None => shared.resolver.resolve(name).await,
+    };
+    address(published, target).map_err(str::to_owned)
+}
+
+impl Verdict {
+    fn of(event: &Event, routed: &Routed) -> Self {
+        let (status, sessions, reason) = match routed {
+            Routed::Delivered(sessions) => ("delivered", sessions.clone(), None),
+            Routed::Queued => ("queued", Vec::new(), None),
+            Routed::Duplicate => ("duplicate", Vec::new(), None),
+            Routed::Rejected(reason) => ("rejected", Vec::new(), Some((*reason).to_owned())),
+        };
+        Self { id: Some(event.id.to_string()), status, sessions, reason }
+    }
+
+    fn refused(entry: &Bytes, reason: String) -> Self {
+        let named = serde_json::from_slice::<IdOnly>(entry).ok().and_then(|ids| ids.id.or(ids.event_id));
+        let id = named.and_then(|id| id.as_str().map(str::to_owned));
+        Self { id, status: "rejected", sessions: Vec::new(), reason: Some(reason) }
+    }
+}

@@ -1,0 +1,319 @@
+//! One connection as a state machine: inputs and the time go in, [`Effect`]s come out.
+//!
+//! ```text
+//!                 auth admitted                 close, time-out, violation
+//!   AwaitingAuth ───────────────► Ready ──────────────────────────────────► Closed
+//!        │                         ▲ │ auth of the same orchestrator              ▲
+//!        │                         └─┘ renews the token                           │
+//!        └────────────────────────────────────────────────────────────────────────┘
+//!                 refused, time-out, violation
+//! ```
+//!
+//! Pure: no socket, no actor, no clock. While a token is being verified the shell feeds no input, so
+//! there is no state for it.
+
+pub mod effect;
+mod feed;
+mod rate;
+mod ready;
+mod window;
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    domain::{
+        clock::{Monotonic, Now},
+        ids::EventId,
+    },
+    protocol::{
+        client_frame::{ClientFrame, ClientMessage, DecodeError, decode},
+        codes::{CloseReason, ErrorCode},
+        event_frame::Delivery,
+        server_frame::ServerMessage,
+    },
+};
+use effect::{Admission, Effect, Fetched, Identity, Limits, Page, Refusal};
+use rate::{RateWindow, Verdict};
+use ready::Ready;
+
+/// How many undecodable frames in a row close the connection.
+const UNDECODABLE_TO_CLOSE: u8 = 3;
+
+/// One connection's state.
+#[derive(Debug)]
+pub struct Session {
+    limits: Arc<Limits>,
+    phase: Phase,
+    rate: RateWindow,
+    undecodable: u8,
+}
+
+#[derive(Debug)]
+enum Phase {
+    AwaitingAuth { deadline: Monotonic },
+    Ready(Box<Ready>),
+    Closed,
+}
+
+impl Session {
+    /// A connection that was just opened.
+    #[must_use]
+    pub fn new(limits: Arc<Limits>, now: Now) -> Self {
+        let deadline = now.mono.plus(limits.auth_timeout);
+        Self { limits, phase: Phase::AwaitingAuth { deadline }, rate: RateWindow::default(), undecodable: 0 }
+    }
+
+    /// Who is at the other end, once that is known.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Arc<Identity>> {
+        match &self.phase {
+            Phase::Ready(ready) => Some(ready.identity()),
+            Phase::AwaitingAuth { .. } | Phase::Closed => None,
+        }
+    }
+
+    /// When [`Session::on_tick`] is due.
+    #[must_use]
+    pub fn next_deadline(&self) -> Monotonic {
+        match &self.phase {
+            Phase::AwaitingAuth { deadline } => *deadline,
+            Phase::Ready(ready) => ready.next_deadline(),
+            Phase::Closed => Monotonic::NEVER,
+        }
+    }
+
+    /// A text frame arrived.
+    pub fn on_text(&mut self, text: &str, now: Now, out: &mut Vec<Effect>) {
+        if matches!(self.phase, Phase::Closed) {
+            return;
+        }
+        match decode(text) {
+            Ok(frame) => {
+                self.undecodable = 0;
+                self.on_frame(frame, now, out);
+            }
+            Err(DecodeError::Undecodable(problem)) => self.on_undecodable(&problem, out),
+            Err(DecodeError::Invalid { request_id, field, problem }) => {
+                self.undecodable = 0;
+                if self.passes_rate(now, out) {
+                    out.push(invalid(field, &problem, request_id));
+                }
+            }
+        }
+    }
+
+    /// A frame arrived that is no text, or no JSON; `problem` says which.
+    pub fn on_undecodable(&mut self, problem: &str, out: &mut Vec<Effect>) {
+        self.undecodable += 1;
+        out.push(invalid("frame".to_owned(), problem, None));
+        if self.undecodable >= UNDECODABLE_TO_CLOSE {
+            self.close(CloseReason::ProtocolError, out);
+        }
+    }
+
+    /// The connection must end, for a reason that lies outside the protocol's frames.
+    pub fn close(&mut self, reason: CloseReason, out: &mut Vec<Effect>) {
+        if !matches!(self.phase, Phase::Closed) {
+            self.phase = Phase::Closed;
+            out.push(Effect::Close(reason));
+        }
+    }
+
+    fn on_frame(&mut self, frame: ClientFrame, now: Now, out: &mut Vec<Effect>) {
+        if let Phase::Ready(ready) = &mut self.phase {
+            ready.alive(now.mono);
+            // Acknowledging what the hub sent is no message of the client's own; see contract 9.7.
+            if let ClientMessage::Ack { event_ids } = &frame.message
+                && ready.on_ack(event_ids, now, out)
+            {
+                return;
+            }
+        }
+        if !self.passes_rate(now, out) {
+            return;
+        }
+        match (&mut self.phase, frame.message) {
+            (Phase::Closed, _) => {}
+            (_, ClientMessage::Ping) => out.push(Effect::Send(ServerMessage::Pong, frame.id)),
+            (_, ClientMessage::Auth(auth)) => {
+                out.push(Effect::Authenticate { auth, request_id: frame.id });
+            }
+            (Phase::AwaitingAuth { .. }, _) => {
+                let code = ErrorCode::NotAuthenticated;
+                let message = "send an auth frame first".to_owned();
+                out.push(Effect::Send(ServerMessage::Error { code, message, field: None }, frame.id));
+            }
+            (Phase::Ready(_), ClientMessage::Ack { .. }) => {}
+            (Phase::Ready(ready), ClientMessage::Heartbeat(beat)) => {
+                ready.on_heartbeat(beat, frame.id, now, out);
+            }
+            (Phase::Ready(ready), ClientMessage::Subscribe { patterns, channels }) => {
+                ready.on_subscribe(&patterns, &channels, frame.id, now, out);
+            }
+            (Phase::Ready(ready), ClientMessage::Unsubscribe { patterns }) => {
+                ready.on_unsubscribe(&patterns, out);
+            }
+        }
+    }
+
+    fn passes_rate(&mut self, now: Now, out: &mut Vec<Effect>) -> bool {
+        let Limits { message_limit, message_window, .. } = *self.limits;
+        match self.rate.count(now.mono, message_limit, message_window) {
+            Verdict::Pass => true,
+            Verdict::Drop { warn, count, retry_after } => {
+                if warn {
+                    let warning = rate_limit("message.send", retry_after, count, message_limit);
+                    out.push(Effect::Send(warning, None));
+                }
+                false
+            }
+            Verdict::Close => {
+                self.close(CloseReason::RateLimited, out);
+                false
+            }
+        }
+    }
+
+    /// The answer to [`Effect::Authenticate`].
+    pub fn on_admitted(
+        &mut self,
+        answer: Result<Admission, Refusal>,
+        request_id: Option<String>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        match (&mut self.phase, answer) {
+            (Phase::Closed, _) => {}
+            (_, Err(refusal)) => self.refuse(refusal, request_id, out),
+            (Phase::AwaitingAuth { .. }, Ok(admission)) => {
+                let ready = Ready::admit(self.limits.clone(), admission, request_id, now, out);
+                self.phase = Phase::Ready(Box::new(ready));
+            }
+            (Phase::Ready(ready), Ok(admission)) => {
+                if !ready.renew(admission, request_id.clone(), now, out) {
+                    self.refuse(
+                        Refusal::Failed("the token belongs to another orchestrator"),
+                        request_id,
+                        out,
+                    );
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal, request_id: Option<String>, out: &mut Vec<Effect>) {
+        let (code, message, close) = match refusal {
+            Refusal::Failed(why) => (ErrorCode::AuthFailed, why, CloseReason::AuthFailed),
+            Refusal::Expired => (ErrorCode::TokenExpired, "the token has expired", CloseReason::TokenExpired),
+            Refusal::NoScope => (
+                ErrorCode::InsufficientScope,
+                "the token has no scope that is usable here",
+                CloseReason::InsufficientScope,
+            ),
+            Refusal::TooMany => (
+                ErrorCode::MaxConnections,
+                "the orchestrator has as many connections as it may have",
+                CloseReason::MaxConnections,
+            ),
+            Refusal::Unavailable => {
+                let message = "the hub cannot authenticate anybody right now".to_owned();
+                let code = ErrorCode::InternalError;
+                out.push(Effect::Send(ServerMessage::Error { code, message, field: None }, request_id));
+                return self.close(CloseReason::Internal, out);
+            }
+        };
+        out.push(Effect::Send(ServerMessage::AuthError { code, message: message.to_owned() }, request_id));
+        self.close(close, out);
+    }
+
+    /// An event for this connection was published.
+    pub fn on_event(&mut self, delivery: &Arc<Delivery>, now: Now, out: &mut Vec<Effect>) {
+        if let Phase::Ready(ready) = &mut self.phase {
+            ready.on_event(delivery, now, out);
+        }
+    }
+
+    /// Something may wait in the queue that this connection does not know of.
+    pub fn on_hint(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if let Phase::Ready(ready) = &mut self.phase {
+            ready.on_hint(now, out);
+        }
+    }
+
+    /// The queue has grown by something that this connection does not want now, but may want later.
+    pub fn note_backlog(&mut self) {
+        if let Phase::Ready(ready) = &mut self.phase {
+            ready.note_backlog();
+        }
+    }
+
+    /// The answer to [`Effect::Fetch`]; `None` when the queue could not be read.
+    pub fn on_page(&mut self, page: Option<Page>, now: Now, out: &mut Vec<Effect>) {
+        if let Phase::Ready(ready) = &mut self.phase {
+            ready.on_page(page, now, out);
+        }
+    }
+
+    /// The answer to [`Effect::Reload`] of `asked`: those that are still in the queue; `None` when it
+    /// could not be read.
+    pub fn on_redelivery(
+        &mut self,
+        asked: &[EventId],
+        found: Option<Vec<Fetched>>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        if let Phase::Ready(ready) = &mut self.phase {
+            ready.on_redelivery(asked, found, now, out);
+        }
+    }
+
+    /// Everything that was sent has left for the socket.
+    pub fn on_drained(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if let Phase::Ready(ready) = &mut self.phase {
+            ready.on_drained(now, out);
+        }
+    }
+
+    /// The hub will close this connection after `delay`: no new events, acknowledgements count.
+    pub fn on_drain(&mut self, delay: Duration, out: &mut Vec<Effect>) {
+        if let Phase::Ready(ready) = &mut self.phase {
+            ready.stop_sending();
+        }
+        if !matches!(self.phase, Phase::Closed) {
+            out.push(Effect::Send(ServerMessage::Reconnect { reason: "server_shutdown", delay }, None));
+        }
+    }
+
+    /// A deadline may have come.
+    pub fn on_tick(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let over = match &mut self.phase {
+            Phase::AwaitingAuth { deadline } if *deadline <= now.mono => Some(CloseReason::AuthTimeout),
+            Phase::Ready(ready) => ready.on_tick(now, out),
+            Phase::AwaitingAuth { .. } | Phase::Closed => None,
+        };
+        match over {
+            Some(CloseReason::TokenExpired) => self.refuse(Refusal::Expired, None, out),
+            Some(reason) => self.close(reason, out),
+            None => {}
+        }
+    }
+}
+
+fn invalid(field: String, problem: &str, request_id: Option<String>) -> Effect {
+    let message = format!("{field}: {problem}");
+    let code = ErrorCode::InvalidMessage;
+    Effect::Send(ServerMessage::Error { code, message, field: Some(field) }, request_id)
+}
+
+fn rate_limit(
+    action: &'static str,
+    retry_after: Duration,
+    current_rate: u32,
+    max_rate: u32,
+) -> ServerMessage {
+    ServerMessage::RateLimit { action, retry_after, current_rate, max_rate }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! What a session asks its shell to do, and what the shell tells it.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    domain::{
+        clock::Timestamp,
+        ids::{ConnectionId, DaemonId, EventId, OrchestratorId, OrganizationId, SessionId},
+        scope::ScopeSet,
+        subscription::Subscriptions,
+    },
+    protocol::{
+        client_frame::{Auth, Heartbeat},
+        codes::CloseReason,
+        event_frame::Delivery,
+        server_frame::ServerMessage,
+    },
+};
+
+/// One thing to be done, in the order given.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Write a frame; the text is the id of the request it answers.
+    Send(ServerMessage, Option<String>),
+    /// Write an event, as the given attempt.
+    Deliver {
+        /// The event.
+        delivery: Arc<Delivery>,
+        /// Counted from 1.
+        attempt: u32,
+    },
+    /// Verify a token and admit the connection; the answer goes to [`super::Session::on_admitted`].
+    Authenticate {
+        /// What the client claims to be.
+        auth: Auth,
+        /// The id to reply to.
+        request_id: Option<String>,
+    },
+    /// These are taken: remove them from the queue.
+    Acknowledge {
+        /// Which.
+        ids: Vec<EventId>,
+        /// How long the first of them was in flight here; `None` when it was not.
+        waited: Option<Duration>,
+    },
+    /// Give an event up.
+    DeadLetter {
+        /// Which.
+        id: EventId,
+        /// How often it was delivered.
+        attempts: u32,
+    },
+    /// Look into the queue; the answer goes to [`super::Session::on_page`].
+    Fetch(FetchRequest),
+    /// Read these again for redelivery; the answer goes to [`super::Session::on_redelivery`].
+    Reload(Vec<EventId>),
+    /// Nothing that is wanted waits in the queue: live events may come directly from now on.
+    CaughtUp,
+    /// Something that is wanted waits in the queue: live events would overtake it.
+    Behind,
+    /// The subscriptions are these now.
+    Subscribed(Arc<Subscriptions>),
+    /// The daemon is alive.
+    Heartbeat(Heartbeat),
+    /// Write a WebSocket ping.
+    Ping,
+    /// End the connection. The last effect.
+    Close(CloseReason),
+}
+
+/// A look into the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchRequest {
+    /// Events that need not be read: they are on their way.
+    pub exclude: Vec<EventId>,
+    /// How many events that match are wanted.
+    pub limit: usize,
+}
+
+/// Events from the queue.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// Those that match, in the order of sending.
+    pub events: Vec<Fetched>,
+    /// Whether there is more that was not looked at.
+    pub more: bool,
+    /// Whether the queue holds nothing at all, for any subscription.
+    pub queue_is_empty: bool,
+}
+
+/// One event from the queue.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// The event.
+    pub delivery: Arc<Delivery>,
+    /// How often this daemon instance was sent it before.
+    pub attempts: u32,
+}
+
+/// Who is at the other end of an authenticated connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Whose daemon it is.
+    pub orchestrator: OrchestratorId,
+    /// The daemon instance.
+    pub daemon: DaemonId,
+    /// Its authentication session.
+    pub session: SessionId,
+    /// Its tenant, when the token names one.
+    pub organization: Option<OrganizationId>,
+}
+
+/// A connection that was admitted, or whose token was renewed.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    /// Who it is.
+    pub identity: Arc<Identity>,
+    /// What the token allows.
+    pub scopes: ScopeSet,
+    /// When the token expires.
+    pub expires_at: Timestamp,
+    /// What the same daemon instance was subscribed to before.
+    pub subscriptions: Option<Subscriptions>,
+    /// Whether anything waits in its queue.
+    pub backlog: bool,
+}
+
+/// Why a connection was not admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The token is not acceptable, or not this daemon's.
+    Failed(&'static str),
+    /// The token's time is over.
+    Expired,
+    /// The token opens nothing on the socket.
+    NoScope,
+    /// The orchestrator has all the connections it may have.
+    TooMany,
+    /// The backplane did not answer.
+    Unavailable,
+}
+
+/// The numbers that sessions obey.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How often clients are told to send heartbeats; three missing ones close the connection.
+    pub heartbeat_interval: Duration,
+    /// How long a connection may stay without authenticating.
+    pub auth_timeout: Duration,
+    /// How often the hub sends a WebSocket ping.
+    pub ping_interval: Duration,
+    /// How many frames a client may send per window, acknowledgements aside.
+    pub message_limit: u32,
+    /// The length of that window.
+    pub message_window: Duration,
+    /// How many events may wait for their acknowledgement at once.
+    pub max_in_flight: usize,
+    /// How long to wait for an acknowledgement after each attempt; the last one repeats.
+    pub redelivery_schedule: Vec<Duration>,
+    /// After how many attempts an event is given up.
+    pub max_attempts: u32,
+    /// Whether subscribing needs the exact scope.
+    pub strict_scopes: bool,
+}
+
+impl Limits {
+    /// How close together heartbeats may come (contract 9.7).
+    #[must_use]
+    pub fn heartbeat_spacing(&self) -> Duration {
+        let ten = Duration::from_secs(10);
+        if self.heartbeat_interval < ten * 2 { self.heartbeat_interval / 2 } else { ten }
+    }
+
+    /// How long to wait for an acknowledgement after the given attempt, counted from 1.
+    #[must_use]
+    pub fn redelivery_after(&self, attempt: u32) -> Duration {
+        let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+        let schedule = &self.redelivery_schedule;
+        let delay = schedule.get(index).or(schedule.last());
+        delay.copied().unwrap_or(Duration::from_secs(30))
+    }
+}

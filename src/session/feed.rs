@@ -1,0 +1,101 @@
+//! Where a connection's events come from: directly while it keeps up, from the queue while it does
+//! not (delivery rule 2).
+//!
+//! ```text
+//!            hint, full window                     looked, nothing more, no hint since
+//!   Live ───────────────────────────► Behind ───────────────────────────────────────► Live
+//! ```
+//!
+//! A push to a connection that is behind is only a hint: what it announces is in the queue, and the
+//! next look finds it in its place. So nothing overtakes, and there is no second replay path.
+
+use std::collections::VecDeque;
+
+use super::effect::Fetched;
+use crate::domain::{clock::Monotonic, ids::EventId};
+
+/// How many events are read ahead of the window at most.
+pub(super) const READ_AHEAD: usize = 64;
+/// With fewer events read ahead than this, the next look is worth its round trip.
+const LOW_WATER: usize = 16;
+
+/// The state of the feed.
+#[derive(Debug, Default)]
+pub(super) struct Feed {
+    behind: bool,
+    fetching: bool,
+    /// The queue may hold something that was not looked at.
+    unseen: bool,
+    /// After a failed look: not before this.
+    retry_at: Option<Monotonic>,
+    ready: VecDeque<Fetched>,
+}
+
+impl Feed {
+    /// Whether live events must wait for the queue.
+    pub(super) fn is_behind(&self) -> bool {
+        self.behind
+    }
+
+    /// Notes that the queue may hold something new. Whether this is where the feed fell behind.
+    pub(super) fn hint(&mut self) -> bool {
+        self.unseen = true;
+        !std::mem::replace(&mut self.behind, true)
+    }
+
+    /// Whether a look into the queue should start now; if so, it has started.
+    pub(super) fn start_fetch(&mut self, room: usize, now: Monotonic) -> bool {
+        let wanted = self.behind && self.unseen && !self.fetching;
+        let held_back = self.retry_at.is_some_and(|at| now < at);
+        if !wanted || held_back || room == 0 || self.ready.len() >= LOW_WATER {
+            return false;
+        }
+        (self.fetching, self.unseen, self.retry_at) = (true, false, None);
+        true
+    }
+
+    /// Takes the outcome of a look.
+    pub(super) fn fetched(&mut self, events: impl IntoIterator<Item = Fetched>, more: bool) {
+        self.fetching = false;
+        self.unseen |= more;
+        self.ready.extend(events);
+    }
+
+    /// Notes that a look failed and is worth another try at `retry_at`.
+    pub(super) fn failed(&mut self, retry_at: Monotonic) {
+        (self.fetching, self.unseen, self.retry_at) = (false, true, Some(retry_at));
+    }
+
+    /// The next event to send.
+    pub(super) fn next(&mut self) -> Option<Fetched> {
+        let next = self.ready.pop_front();
+        if self.ready.is_empty() {
+            self.ready = VecDeque::new();
+        }
+        next
+    }
+
+    /// Whether the feed has caught up; if so, it is live again.
+    pub(super) fn catch_up(&mut self) -> bool {
+        let done = self.behind && !self.unseen && !self.fetching && self.ready.is_empty();
+        if done {
+            self.behind = false;
+        }
+        done
+    }
+
+    /// The ids that are read ahead.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &EventId> {
+        self.ready.iter().map(|fetched| &fetched.delivery.event.id)
+    }
+
+    /// Forgets an event that was read ahead: it was taken some other way.
+    pub(super) fn forget(&mut self, id: &EventId) {
+        self.ready.retain(|fetched| fetched.delivery.event.id != *id);
+    }
+
+    /// When the feed wants to be looked at again.
+    pub(super) fn next_due(&self) -> Monotonic {
+        self.retry_at.unwrap_or(Monotonic::NEVER)
+    }
+}

@@ -1,0 +1,117 @@
+//! How many frames a client may send (contract 9.7).
+
+use std::time::Duration;
+
+use crate::domain::clock::Monotonic;
+
+/// After how many violated windows in a row the connection is closed.
+const VIOLATIONS_TO_CLOSE: u8 = 3;
+/// At most one warning per this span, however many frames are dropped.
+const WARNING_SPACING: Duration = Duration::from_secs(1);
+
+/// What to do with a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Let it pass.
+    Pass,
+    /// Drop it; warn the client when `warn` is set.
+    Drop {
+        /// Whether a `rate_limit` frame is due.
+        warn: bool,
+        /// How many frames came in this window.
+        count: u32,
+        /// When the window ends.
+        retry_after: Duration,
+    },
+    /// The third window in a row was violated.
+    Close,
+}
+
+/// Counts frames in fixed windows.
+#[derive(Debug, Default)]
+pub(super) struct RateWindow {
+    started: Monotonic,
+    count: u32,
+    violated: u8,
+    warned: Option<Monotonic>,
+}
+
+impl RateWindow {
+    /// Counts one frame at `now`.
+    pub(super) fn count(&mut self, now: Monotonic, limit: u32, window: Duration) -> Verdict {
+        let age = now.since(self.started);
+        if age >= window {
+            if self.count <= limit || age >= window * 2 {
+                self.violated = 0;
+            }
+            self.started = now;
+            self.count = 0;
+        }
+        self.count = self.count.saturating_add(1);
+        if self.count <= limit {
+            return Verdict::Pass;
+        }
+        if self.count == limit.saturating_add(1) {
+            self.violated += 1;
+            if self.violated >= VIOLATIONS_TO_CLOSE {
+                return Verdict::Close;
+            }
+        }
+        let warn = self.warned.is_none_or(|last| now.since(last) >= WARNING_SPACING);
+        if warn {
+            self.warned = Some(now);
+        }
+        let retry_after = window.saturating_sub(now.since(self.started));
+        Verdict::Drop { warn, count: self.count, retry_after }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_secs(60);
+
+    fn burst(rate: &mut RateWindow, at: u64, frames: u32) -> Verdict {
+        (0..frames).map(|_| rate.count(Monotonic(at), 100, WINDOW)).last().expect("at least one frame")
+    }
+
+    #[test]
+    fn the_frame_after_the_hundredth_is_dropped_with_a_warning() {
+        let mut rate = RateWindow::default();
+        assert_eq!(burst(&mut rate, 1_000, 100), Verdict::Pass);
+        let dropped = rate.count(Monotonic(2_000), 100, WINDOW);
+        let retry_after = Duration::from_secs(58);
+        assert_eq!(dropped, Verdict::Drop { warn: true, count: 101, retry_after });
+        assert!(matches!(rate.count(Monotonic(2_100), 100, WINDOW), Verdict::Drop { warn: false, .. }));
+        assert!(matches!(rate.count(Monotonic(3_000), 100, WINDOW), Verdict::Drop { warn: true, .. }));
+    }
+
+    #[test]
+    fn a_new_window_starts_from_nothing() {
+        let mut rate = RateWindow::default();
+        burst(&mut rate, 0, 101);
+        assert_eq!(rate.count(Monotonic(60_000), 100, WINDOW), Verdict::Pass);
+    }
+
+    #[test]
+    fn three_violated_windows_in_a_row_close() {
+        let mut rate = RateWindow::default();
+        assert!(matches!(burst(&mut rate, 0, 101), Verdict::Drop { .. }));
+        assert!(matches!(burst(&mut rate, 60_000, 101), Verdict::Drop { .. }));
+        assert_eq!(burst(&mut rate, 120_000, 101), Verdict::Close);
+    }
+
+    #[test]
+    fn a_quiet_window_in_between_forgives() {
+        let mut rate = RateWindow::default();
+        burst(&mut rate, 0, 101);
+        burst(&mut rate, 60_000, 101);
+        burst(&mut rate, 120_000, 5);
+        assert!(matches!(burst(&mut rate, 180_000, 101), Verdict::Drop { .. }));
+        let mut rate = RateWindow::default();
+        burst(&mut rate, 0, 101);
+        burst(&mut rate, 60_000, 101);
+        assert!(matches!(burst(&mut rate, 300_000, 101), Verdict::Drop { .. }), "a silent window counts");
+    }
+}

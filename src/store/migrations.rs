@@ -1,0 +1,53 @@
+//! The migrations of each store, embedded in the binary.
+
+use diesel::{
+    Connection, PgConnection, RunQueryDsl, SqliteConnection, connection::LoadConnection, sql_query,
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::{Result, StoreError};
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+const QUEUE_FILE: EmbeddedMigrations = embed_migrations!("migrations/embedded");
+
+/// Brings the accounts database in a SQLite file up to date; returns the names applied.
+pub(super) fn accounts_sqlite(connection: &mut SqliteConnection) -> Result<Vec<String>> {
+    apply(connection, SQLITE)
+}
+
+/// Brings the accounts database in PostgreSQL up to date; returns the names applied. Hubs that start
+/// together take turns.
+pub(super) fn accounts_postgres(connection: &mut PgConnection) -> Result<Vec<String>> {
+    // Any number will do as long as it never changes: it names the lock in this database.
+    sql_query("SELECT pg_advisory_lock(7310579610531987)").execute(connection)?;
+    let applied = apply(connection, POSTGRES);
+    sql_query("SELECT pg_advisory_unlock(7310579610531987)").execute(connection)?;
+    applied
+}
+
+/// Brings the queue file up to date.
+pub(super) fn queue_file(connection: &mut SqliteConnection) -> Result<()> {
+    apply(connection, QUEUE_FILE).map(drop)
+}
+
+fn apply<C>(connection: &mut C, source: EmbeddedMigrations) -> Result<Vec<String>>
+where
+    C: Connection + LoadConnection + MigrationHarness<C::Backend>,
+    EmbeddedMigrations: diesel::migration::MigrationSource<C::Backend>,
+{
+    // Neither call says more than a boxed error does; what fails here is the connection.
+    let unavailable = |problem: Box<dyn std::error::Error + Send + Sync>| {
+        StoreError::Unavailable(format!("its migrations cannot be read: {problem}"))
+    };
+    let pending = connection.pending_migrations(source).map_err(unavailable)?;
+    let mut applied = Vec::with_capacity(pending.len());
+    for migration in pending {
+        let name = migration.name().to_string();
+        match connection.run_migration(&*migration) {
+            Ok(_) => applied.push(name),
+            Err(problem) => return Err(StoreError::Migration { name, problem: problem.to_string() }),
+        }
+    }
+    Ok(applied)
+}

@@ -1,0 +1,169 @@
+//! Events that wait.
+
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension,
+    QueryDsl, RunQueryDsl,
+};
+
+use super::{
+    Transaction, foreign_id,
+    schema::{in_flight, queue_entries},
+};
+use crate::{
+    domain::{
+        clock::Timestamp,
+        ids::{DaemonId, EventId, OrchestratorId},
+    },
+    store::Result,
+};
+
+diesel::allow_tables_to_appear_in_same_query!(queue_entries, in_flight);
+
+/// An event to append.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// What it is known by.
+    pub id: &'a EventId,
+    /// The time by which it is ordered.
+    pub time: Timestamp,
+    /// Higher is sent first.
+    pub priority: i32,
+    /// Its JSON.
+    pub body: &'a [u8],
+}
+
+/// A waiting event as one daemon instance sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadedEntry {
+    /// Its JSON.
+    pub body: Vec<u8>,
+    /// How often it was written to a socket of that instance.
+    pub attempts: u32,
+}
+
+impl Transaction<'_> {
+    /// Appends an event; `false` when one with its id waits already.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn append(&mut self, orchestrator: &OrchestratorId, entry: Entry<'_>) -> Result<bool> {
+        let written = diesel::insert_into(queue_entries::table)
+            .values((
+                queue_entries::orchestrator.eq(orchestrator.as_str()),
+                queue_entries::event_id.eq(entry.id.as_str()),
+                queue_entries::time_ms.eq(entry.time.0),
+                queue_entries::priority.eq(entry.priority),
+                queue_entries::body.eq(entry.body),
+            ))
+            .on_conflict((queue_entries::orchestrator, queue_entries::event_id))
+            .do_nothing()
+            .execute(self.connection)?;
+        Ok(written == 1)
+    }
+
+    /// Takes an event out of the queue together with its deliveries; `false` when it was not there.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn remove(&mut self, orchestrator: &OrchestratorId, id: &EventId) -> Result<bool> {
+        let entry = queue_entries::table
+            .filter(queue_entries::orchestrator.eq(orchestrator.as_str()))
+            .filter(queue_entries::event_id.eq(id.as_str()));
+        if diesel::delete(entry).execute(self.connection)? == 0 {
+            return Ok(false);
+        }
+        self.forget_deliveries(orchestrator, id)?;
+        Ok(true)
+    }
+
+    /// Whether an event waits.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn is_waiting(&mut self, orchestrator: &OrchestratorId, id: &EventId) -> Result<bool> {
+        let arrival = queue_entries::table
+            .filter(queue_entries::orchestrator.eq(orchestrator.as_str()))
+            .filter(queue_entries::event_id.eq(id.as_str()))
+            .select(queue_entries::arrival)
+            .first::<i64>(self.connection)
+            .optional()?;
+        Ok(arrival.is_some())
+    }
+
+    /// The JSON of a waiting event, and how often it was delivered to `daemon`.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn load(
+        &mut self,
+        orchestrator: &OrchestratorId,
+        daemon: &DaemonId,
+        id: &EventId,
+    ) -> Result<Option<LoadedEntry>> {
+        let found = queue_entries::table
+            .left_join(
+                in_flight::table.on(in_flight::orchestrator
+                    .eq(queue_entries::orchestrator)
+                    .and(in_flight::event_id.eq(queue_entries::event_id))
+                    .and(in_flight::daemon.eq(daemon.as_str()))),
+            )
+            .filter(queue_entries::orchestrator.eq(orchestrator.as_str()))
+            .filter(queue_entries::event_id.eq(id.as_str()))
+            .select((queue_entries::body, in_flight::attempts.nullable()))
+            .first::<(Vec<u8>, Option<i64>)>(self.connection)
+            .optional()?;
+        Ok(found.map(|(body, attempts)| LoadedEntry {
+            body,
+            attempts: attempts.map_or(0, |attempts| u32::try_from(attempts).unwrap_or(u32::MAX)),
+        }))
+    }
+
+    /// The JSON of a waiting event.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn body(&mut self, orchestrator: &OrchestratorId, id: &EventId) -> Result<Option<Vec<u8>>> {
+        let body = queue_entries::table
+            .filter(queue_entries::orchestrator.eq(orchestrator.as_str()))
+            .filter(queue_entries::event_id.eq(id.as_str()))
+            .select(queue_entries::body)
+            .first(self.connection)
+            .optional()?;
+        Ok(body)
+    }
+
+    /// What waits, with its priority, in the order of sending.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds an id that is none.
+    pub fn in_send_order(&mut self, orchestrator: &OrchestratorId) -> Result<Vec<(EventId, i32)>> {
+        let rows: Vec<(String, i32)> = queue_entries::table
+            .filter(queue_entries::orchestrator.eq(orchestrator.as_str()))
+            .order((queue_entries::priority.desc(), queue_entries::time_ms, queue_entries::arrival))
+            .select((queue_entries::event_id, queue_entries::priority))
+            .load(self.connection)?;
+        rows.into_iter()
+            .map(|(id, priority)| Ok((EventId::parse(&id).map_err(foreign_id)?, priority)))
+            .collect()
+    }
+
+    /// The `count` oldest of what waits and is from before `before`, oldest first.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds an id that is none.
+    pub fn oldest(
+        &mut self,
+        orchestrator: &OrchestratorId,
+        before: Timestamp,
+        count: i64,
+    ) -> Result<Vec<EventId>> {
+        let ids: Vec<String> = queue_entries::table
+            .filter(queue_entries::orchestrator.eq(orchestrator.as_str()))
+            .filter(queue_entries::time_ms.lt(before.0))
+            .order((queue_entries::time_ms, queue_entries::arrival))
+            .limit(count)
+            .select(queue_entries::event_id)
+            .load(self.connection)?;
+        ids.iter().map(|id| EventId::parse(id).map_err(foreign_id)).collect()
+    }
+}

@@ -1,0 +1,240 @@
+//! The hub's metrics, in Prometheus' text format (contract 9.12).
+//!
+//! Label values come from fixed sets, never from clients: nobody outside can make a metric grow.
+
+use prometheus::{
+    Encoder as _, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+
+use crate::protocol::codes::CloseReason;
+
+const LATENCY_BUCKETS: [f64; 7] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0];
+const SLOW_BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0];
+
+/// Everything the hub counts.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    connections: IntGaugeVec,
+    closes: IntCounterVec,
+    drops: IntCounterVec,
+    malformed: IntCounterVec,
+    authentications: IntCounterVec,
+    /// Connections whose handshake is done.
+    pub open: IntGauge,
+    /// Connections that are authenticated.
+    pub authenticated: IntGauge,
+    /// Events written to a socket.
+    pub routed: IntCounter,
+    /// Events written to a socket again.
+    pub redelivered: IntCounter,
+    /// Events stored for later.
+    pub queued: IntCounter,
+    /// Events taken by a daemon.
+    pub acknowledged: IntCounter,
+    /// Publishes of an event that was known already.
+    pub duplicates: IntCounter,
+    /// Publishes that were refused.
+    pub rejected: IntCounter,
+    /// From taking an event in to writing it to a socket, in seconds.
+    pub latency: Histogram,
+    /// From writing an event to a socket to its acknowledgement, in seconds.
+    pub ack_latency: Histogram,
+    /// How long one group commit takes, in seconds: how far the backplane lags behind.
+    pub commit_latency: Histogram,
+    /// Changes that wait for the next group commit.
+    pub commit_backlog: IntGauge,
+    /// Events that wait in all queues.
+    pub queue_depth: IntGauge,
+    /// Queues that are not empty.
+    pub queues: IntGauge,
+    /// Whether the backplane answers.
+    pub backplane_up: IntGauge,
+    /// How often the event channels were lost and found again.
+    pub backplane_reconnects: IntCounter,
+    /// How many hubs live, as this one sees it.
+    pub nodes: IntGauge,
+    /// Frames that were dropped because a client sent too many.
+    pub rate_limited: IntCounter,
+    /// When the process started, in seconds since 1970.
+    pub started: Gauge,
+}
+
+/// Why an event is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DropReason {
+    /// The queue was full; it was the oldest.
+    QueueFull,
+    /// It waited too long.
+    Expired,
+    /// It was delivered too often without an acknowledgement.
+    DeadLetter,
+    /// The buffer before the store was full.
+    BufferFull,
+}
+
+impl DropReason {
+    fn label(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::Expired => "expired",
+            Self::DeadLetter => "dead_letter",
+            Self::BufferFull => "buffer_full",
+        }
+    }
+}
+
+/// Registers collectors; a name that is taken twice is a mistake in this file, and surfaces as a
+/// start that fails.
+struct Builder(Registry);
+
+impl Builder {
+    fn add<C: prometheus::core::Collector + Clone + 'static>(
+        &self,
+        collector: prometheus::Result<C>,
+    ) -> prometheus::Result<C> {
+        let collector = collector?;
+        self.0.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        self.add(IntCounter::new(name, help))
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+        self.add(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        self.add(IntGauge::new(name, help))
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> prometheus::Result<Histogram> {
+        self.add(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())))
+    }
+}
+
+impl Metrics {
+    /// Registers every metric.
+    ///
+    /// # Errors
+    /// When two of them share a name.
+    pub fn new() -> prometheus::Result<Self> {
+        let add = Builder(Registry::new());
+        let connections = add.add(IntGaugeVec::new(
+            Opts::new("ws_connections_total", "WebSocket connections by state."),
+            &["state"],
+        ))?;
+        let events =
+            add.counters("ws_events_total", "Events by what happened to them.", &["type", "status"])?;
+        let event = |kind: &str, status: &str| events.with_label_values(&[kind, status]);
+        Ok(Self {
+            open: connections.with_label_values(&["open"]),
+            authenticated: connections.with_label_values(&["authenticated"]),
+            routed: event("routed", "success"),
+            redelivered: event("redelivered", "success"),
+            queued: event("queued", "success"),
+            acknowledged: event("acknowledged", "success"),
+            duplicates: event("published", "duplicate"),
+            rejected: event("published", "rejected"),
+            latency: add.histogram(
+                "ws_event_latency_seconds",
+                "Event delivery latency.",
+                &LATENCY_BUCKETS,
+            )?,
+            ack_latency: add.histogram(
+                "hub_ack_latency_seconds",
+                "Time from writing an event to a socket to its acknowledgement.",
+                &SLOW_BUCKETS,
+            )?,
+            commit_latency: add.histogram(
+                "hub_backplane_lag_seconds",
+                "Time that one group commit takes.",
+                &SLOW_BUCKETS,
+            )?,
+            commit_backlog: add
+                .gauge("hub_commit_backlog", "Changes that wait for the next group commit.")?,
+            queue_depth: add.gauge("hub_queue_depth", "Events that wait in all queues.")?,
+            queues: add.gauge("hub_queues", "Queues that are not empty.")?,
+            backplane_up: add.gauge("hub_backplane_up", "Whether the backplane answers.")?,
+            backplane_reconnects: add
+                .counter("hub_backplane_reconnects_total", "How often the event channels were restored.")?,
+            nodes: add.gauge("hub_nodes", "Hubs that live.")?,
+            rate_limited: add.counter("hub_rate_limited_total", "Client frames dropped for their rate.")?,
+            started: add.add(Gauge::new("process_start_time_seconds", "Start time since the Unix epoch."))?,
+            closes: add.counters("hub_closes_total", "Closed connections by close code.", &["code"])?,
+            drops: add.counters("hub_events_dropped_total", "Events that are not kept.", &["reason"])?,
+            malformed: add.counters(
+                "hub_malformed_events_total",
+                "Publishes that are no events.",
+                &["kind"],
+            )?,
+            authentications: add.counters("hub_authentications_total", "Authentications.", &["outcome"])?,
+            connections,
+            registry: add.0,
+        })
+    }
+
+    /// Counts a closed connection.
+    pub fn closed(&self, reason: CloseReason) {
+        self.closes.with_label_values(&[reason.code().to_string()]).inc();
+    }
+
+    /// Counts events that are not kept.
+    pub fn dropped(&self, reason: DropReason, count: u64) {
+        self.drops.with_label_values(&[reason.label()]).inc_by(count);
+    }
+
+    /// Counts a publish that is no event. `kind` comes from a fixed set.
+    pub fn malformed(&self, kind: &'static str) {
+        self.malformed.with_label_values(&[kind]).inc();
+        self.rejected.inc();
+    }
+
+    /// Counts an authentication. `outcome` comes from a fixed set.
+    pub fn authentication(&self, outcome: &'static str) {
+        self.authentications.with_label_values(&[outcome]).inc();
+    }
+
+    /// Sets how many connections are draining.
+    pub fn draining(&self, count: i64) {
+        self.connections.with_label_values(&["draining"]).set(count);
+    }
+
+    /// All metrics as text, with the content type.
+    ///
+    /// # Errors
+    /// When a metric cannot be encoded.
+    pub fn render(&self) -> prometheus::Result<(String, Vec<u8>)> {
+        let encoder = TextEncoder::new();
+        let mut text = Vec::new();
+        encoder.encode(&self.registry.gather(), &mut text)?;
+        Ok((encoder.format_type().to_owned(), text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_names_are_there_from_the_start() {
+        let metrics = Metrics::new().expect("distinct names");
+        metrics.routed.inc();
+        metrics.latency.observe(0.002);
+        metrics.closed(CloseReason::SlowConsumer);
+        let (_, text) = metrics.render().expect("text");
+        let text = String::from_utf8(text).expect("UTF-8");
+        for line in [
+            "# TYPE ws_connections_total gauge",
+            r#"ws_connections_total{state="authenticated"} 0"#,
+            r#"ws_events_total{status="success",type="routed"} 1"#,
+            r#"ws_event_latency_seconds_bucket{le="0.005"} 1"#,
+            r#"hub_closes_total{code="4008"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The suite against the embedded backplane, and what it alone promises: to survive its process.
+
+use neolith_hub::{
+    backplane::{
+        embedded::EmbeddedBackplane,
+        queue::{EventQueue, Loaded},
+        records::{HeartbeatRecord, Records},
+        registry::{AttachOutcome, ConnectionRegistry},
+    },
+    domain::{
+        clock::Timestamp,
+        ids::ConnectionId,
+        subscription::{Subscriptions, TypePattern},
+    },
+};
+use std::time::Duration;
+use tempfile::TempDir;
+
+use super::{Harness, contract_tests, fixtures::*};
+
+/// A backplane in a directory of its own. The backplane goes first, so that its file is closed when
+/// the directory is removed.
+struct Embedded {
+    backplane: EmbeddedBackplane,
+    directory: TempDir,
+}
+
+impl Embedded {
+    fn open(directory: TempDir) -> Self {
+        let backplane = EmbeddedBackplane::open(&directory.path().join("queue.db")).expect("opened");
+        Self { backplane, directory }
+    }
+
+    /// Ends the backplane and starts another one on the same file.
+    fn restart(self) -> Self {
+        drop(self.backplane);
+        Self::open(self.directory)
+    }
+
+    /// Starts another one on what a process that is killed this moment leaves behind.
+    fn kill(self) -> Self {
+        let left_behind = tempfile::tempdir().expect("a directory");
+        for name in ["queue.db", "queue.db-wal"] {
+            std::fs::copy(self.directory.path().join(name), left_behind.path().join(name)).expect("copied");
+        }
+        Self::open(left_behind)
+    }
+}
+
+impl Harness for Embedded {
+    type Backplane = EmbeddedBackplane;
+
+    async fn start() -> Self {
+        Self::open(tempfile::tempdir().expect("a directory"))
+    }
+
+    fn backplane(&self) -> &EmbeddedBackplane {
+        &self.backplane
+    }
+
+    async fn revoke(&self, jti: &str, until: Timestamp) {
+        self.backplane.revoke(jti, until).await.expect("revoked");
+    }
+}
+
+contract_tests!(Embedded);
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_a_restart() {
+    what_was_committed_survives(Embedded::restart).await;
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_a_kill() {
+    what_was_committed_survives(Embedded::kill).await;
+}
+
+async fn what_was_committed_survives(end: fn(Embedded) -> Embedded) {
+    let hub = Embedded::start().await;
+    let at = now();
+    commit(&hub.backplane, |group| {
+        group.completed.push(id("completed"));
+        group.stores.extend(["taken", "poison", "first", "second"].map(|name| event(name, at)));
+        group.acks.push(ack("taken"));
+        group.dead.push(dead("poison"));
+        group.sent.push(sent("first", "d1", 3));
+    })
+    .await;
+    let before = hub.backplane.ledger(&orchestrator("vp_1")).await.expect("readable");
+
+    let hub = end(hub);
+    assert_eq!(waiting(&hub.backplane, "vp_1").await, ["first", "second"]);
+    assert_eq!(hub.backplane.ledger(&orchestrator("vp_1")).await, Ok(before));
+    assert_eq!(hub.backplane.recently_acknowledged().await, Ok(ids(&["completed", "taken"])));
+    let loaded = hub.backplane.load(&orchestrator("vp_1"), &daemon("d1"), &[id("first")]).await;
+    assert_eq!(loaded, Ok(vec![Loaded { id: id("first"), body: body("first").into(), attempts: 3 }]));
+    let known = ["completed", "taken", "poison"].map(|name| event(name, at));
+    commit(&hub.backplane, |group| group.stores.extend(known)).await;
+    commit(&hub.backplane, |group| group.stores.push(event("third", at))).await;
+    assert_eq!(waiting(&hub.backplane, "vp_1").await, ["first", "second", "third"], "in order of arrival");
+}
+
+#[tokio::test]
+async fn subscriptions_and_revocations_outlive_the_process_and_connections_do_not() {
+    let hub = Embedded::start().await;
+    attached(&hub.backplane, &attach("d1")).await;
+    let mut wanted = Subscriptions::default();
+    wanted.subscribe(&[TypePattern::All], &[]).expect("room");
+    hub.backplane.save_subscriptions(&orchestrator("vp_1"), &daemon("d1"), &wanted).await.expect("saved");
+    hub.revoke("token_of_d2", now().plus(Duration::from_secs(3600))).await;
+
+    let hub = hub.restart();
+    let again = attached(&hub.backplane, &attach("d1")).await;
+    assert_eq!((again.replaced, again.subscriptions), (None, Some(wanted)));
+    assert_eq!(hub.backplane.attach(&attach("d2")).await, Ok(AttachOutcome::Revoked));
+}
+
+#[tokio::test]
+async fn a_revoked_session_does_not_attach_with_any_token() {
+    let hub = Embedded::start().await;
+    hub.revoke("session_of_d1", now().plus(Duration::from_secs(3600))).await;
+    assert_eq!(hub.backplane.attach(&attach("d1")).await, Ok(AttachOutcome::Revoked));
+}
+
+#[tokio::test]
+async fn a_heartbeat_says_something_for_ninety_seconds() {
+    let hub = Embedded::start().await;
+    let beat = |instance: &str, at| HeartbeatRecord {
+        orchestrator: orchestrator(instance),
+        daemon: daemon("d1"),
+        session: session("s1"),
+        connection: ConnectionId::random(),
+        organization: None,
+        status: "busy",
+        metrics: None,
+        at,
+    };
+    let (fresh, stale) = (beat("fresh", now()), beat("stale", now().minus(Duration::from_secs(90))));
+    hub.backplane.heartbeats(&[fresh.clone(), stale]).await.expect("taken");
+    assert_eq!(hub.backplane.heartbeat(&orchestrator("fresh")).await, Ok(Some(fresh)));
+    assert_eq!(hub.backplane.heartbeat(&orchestrator("stale")).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_retired_hub_holds_no_connections() {
+    let hub = Embedded::start().await;
+    attached(&hub.backplane, &attach("d1")).await;
+    hub.backplane.retire(&node("node_1")).await.expect("retired");
+    assert_eq!(attached(&hub.backplane, &attach("d1")).await.replaced, None);
+}

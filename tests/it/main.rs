@@ -1,0 +1,3 @@
+//! Everything that is tested through the doors of the crate, in one binary.
+
+mod backplane_contract;
