@@ -260,8 +260,11 @@ impl Handler<Written> for HeartbeatMonitor {
 
     fn handle(&mut self, Written(changes): Written, _: &mut Self::Context) {
         self.writing = false;
+        // A daemon whose own arrival or leaving changed the status knows that already.
+        let connections = &self.shared.connections;
         let events: Vec<Event> = changes
             .into_iter()
+            .filter(|change| connections.daemons(&change.orchestrator).len() > 1)
             .filter_map(|change| {
                 status_changed(change.orchestrator, change.organization, change.status, now().wall)
             })

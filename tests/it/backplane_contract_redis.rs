@@ -4,8 +4,8 @@
 use neolith_hub::{backplane::redis::RedisBackplane, domain::clock::Timestamp};
 
 use crate::{
-    backplane_contract::{Harness, contract_tests, fixtures},
-    support::redis::{self, RedisServer},
+    backplane_contract::{Harness, contract_tests},
+    support::redis::RedisServer,
 };
 
 /// A backplane on a server of its own.
@@ -18,9 +18,8 @@ impl Harness for Redis {
     type Backplane = RedisBackplane;
 
     async fn start() -> Self {
-        let server = redis::start();
-        let node = fixtures::node("node_1");
-        let backplane = RedisBackplane::connect(&server.url(), &node).await.expect("connected");
+        let server = RedisServer::start();
+        let backplane = RedisBackplane::connect(&server.url()).expect("a URL");
         Self { backplane, server }
     }
 

@@ -1,3 +1,17 @@
-//! Everything that is tested through the doors of the crate, in one binary.
+//! The hub's promises, kept or broken by the real binary. One module per behaviour; a test's name
+//! says what is promised, and `embedded` or `redis` in its path says on which backplane.
+#![cfg(test)]
 
+mod support;
+
+mod architecture;
+mod authentication;
 mod backplane_contract;
+mod backplane_contract_redis;
+mod bad_days;
+mod delivery;
+mod fleet;
+mod http;
+mod protocol;
+mod redis_layout;
+mod secrecy;

@@ -256,7 +256,8 @@ pub(crate) async fn acknowledged_ids_are_there_for_a_hub_that_starts<H: Harness>
     commit_at(backplane, "vp_2", now(), |group| group.completed.push(id("completed"))).await;
     let mut recent = backplane.recently_acknowledged().await.expect("readable");
     recent.sort();
-    assert_eq!(recent, ids(&["completed", "taken"]));
+    let expected = [(orchestrator("vp_1"), id("taken")), (orchestrator("vp_2"), id("completed"))];
+    assert_eq!(recent, expected);
 }
 
 pub(crate) async fn without_a_legacy_list_nothing_is_claimed<H: Harness>(_: &H, backplane: &H::Backplane) {

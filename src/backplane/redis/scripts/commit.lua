@@ -86,23 +86,6 @@ for group = 1, tonumber(ARGV[7]) do
       end
     end
   end
-  if stored > 0 then
-    local excess = call('ZCARD', queue) - capacity
-    if excess > 0 then
-      local oldest = call('ZPOPMIN', queue, excess)
-      for i = 1, #oldest, 2 do
-        call('HDEL', data, oldest[i])
-        call('ZREM', priorities, oldest[i])
-        drops[#drops + 1] = tostring(group)
-        drops[#drops + 1] = oldest[i]
-        dropped = dropped + 1
-      end
-    end
-    for _, name in ipairs({ queue, data, priorities }) do call('EXPIRE', name, retention) end
-    local first = call('ZRANGE', queue, 0, 0, 'WITHSCORES')
-    if first[2] then call('ZADD', queues, first[2], orchestrator) end
-  end
-
   for _ = 1, tonumber(take()) do
     local id = take()
     if remove(id) then
@@ -124,6 +107,24 @@ for group = 1, tonumber(ARGV[7]) do
   if buried > 0 then
     call('LTRIM', dead, 0, dead_capacity - 1)
     call('EXPIRE', dead, retention)
+  end
+
+  -- After everything that makes room: what is dropped was not taken in the same batch.
+  if stored > 0 then
+    local excess = call('ZCARD', queue) - capacity
+    if excess > 0 then
+      local oldest = call('ZPOPMIN', queue, excess)
+      for i = 1, #oldest, 2 do
+        call('HDEL', data, oldest[i])
+        call('ZREM', priorities, oldest[i])
+        drops[#drops + 1] = tostring(group)
+        drops[#drops + 1] = oldest[i]
+        dropped = dropped + 1
+      end
+    end
+    for _, name in ipairs({ queue, data, priorities }) do call('EXPIRE', name, retention) end
+    local first = call('ZRANGE', queue, 0, 0, 'WITHSCORES')
+    if first[2] then call('ZADD', queues, first[2], orchestrator) end
   end
 
   if remembered > 0 then

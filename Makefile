@@ -1,0 +1,41 @@
+# What a contributor and the continuous integration run. `make test` is all of it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := test
+CARGO ?= cargo
+
+.PHONY: test deps fmt fmt-check lint docs unit bench
+
+# Everything that must hold before a change goes in. One after the other, so that the closing lines
+# are those of the test runner.
+test:
+	scripts/install-test-deps.sh
+	$(MAKE) --no-print-directory fmt-check
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory docs
+	$(MAKE) --no-print-directory unit
+
+# The servers that the tests start: redis-server and postgres.
+deps:
+	scripts/install-test-deps.sh
+
+fmt:
+	$(CARGO) fmt
+
+fmt-check:
+	$(CARGO) fmt --check
+
+lint:
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
+
+unit:
+	$(CARGO) test --locked
+
+# Figures, not promises: see bench/.
+bench:
+	$(CARGO) build --release --locked
+	$(CARGO) run --release --locked --manifest-path bench/Cargo.toml

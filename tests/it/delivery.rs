@@ -1,0 +1,9 @@
+//! An accepted event is delivered, or still queued, or its loss was announced.
+
+mod acknowledgement;
+mod arrival;
+mod fan_out;
+mod legacy_lists;
+mod publishing_twice;
+mod queueing;
+mod redelivery;

@@ -1,0 +1,5 @@
+//! What publishers, probes and Prometheus are answered.
+
+mod errors;
+mod observability;
+mod publishing;
