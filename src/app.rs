@@ -20,10 +20,7 @@ use crate::{
         services::{HubState, Services, Shared},
     },
     auth::{failures::AuthFailures, token::TokenVerifier},
-    backplane::{
-        Backplane, BackplaneError, embedded::EmbeddedBackplane, redis::RedisBackplane,
-        registry::ConnectionRegistry as _,
-    },
+    backplane::{Backplane, BackplaneError, registry::ConnectionRegistry as _},
     config::{self, Config},
     domain::{clock::now, ids::NodeId},
     http::{self, HttpState},
@@ -119,10 +116,8 @@ fn open_database(config: &Config) -> Result<Arc<Database>, AppError> {
 
 fn open_backplane(config: &Config) -> Result<Backplane, AppError> {
     Ok(match &config.backplane {
-        config::Backplane::Embedded { queue_file } => {
-            Backplane::Embedded(EmbeddedBackplane::open(queue_file)?)
-        }
-        config::Backplane::Redis { url } => Backplane::Redis(RedisBackplane::connect(url.expose())?),
+        config::Backplane::Embedded { queue_file } => Backplane::embedded(queue_file)?,
+        config::Backplane::Redis { url } => Backplane::redis(url.expose())?,
     })
 }
 

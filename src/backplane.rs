@@ -13,6 +13,8 @@ pub mod records;
 pub mod redis;
 pub mod registry;
 
+use std::path::Path;
+
 use bytes::Bytes;
 use thiserror::Error;
 
@@ -61,6 +63,22 @@ macro_rules! dispatch {
 }
 
 impl Backplane {
+    /// Opens the embedded backplane in `file`.
+    ///
+    /// # Errors
+    /// When the file cannot be used, or another hub uses it.
+    pub fn embedded(file: &Path) -> Result<Self> {
+        embedded::EmbeddedBackplane::open(file).map(Self::Embedded)
+    }
+
+    /// Prepares the connection to Redis; it is made, and made again, in the background.
+    ///
+    /// # Errors
+    /// When `url` is no Redis URL.
+    pub fn redis(url: &str) -> Result<Self> {
+        redis::RedisBackplane::connect(url).map(Self::Redis)
+    }
+
     /// A word for logs, metrics and the readiness report.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -125,6 +143,10 @@ impl EventQueue for Backplane {
 impl EventBus for Backplane {
     async fn forward(&self, origin: &NodeId, body: &Bytes) -> Result<()> {
         dispatch!(self.forward(origin, body))
+    }
+
+    async fn greet(&self, node: &NodeId) -> Result<()> {
+        dispatch!(self.greet(node))
     }
 
     async fn command(&self, node: &NodeId, command: &NodeCommand) -> Result<()> {

@@ -52,7 +52,7 @@ pub fn routes(config: &mut web::ServiceConfig, state: &HttpState) {
         .service(
             web::resource("/api/events")
                 .route(web::post().to(events::publish))
-                .default_service(web::to(|| not_allowed("POST"))),
+                .default_service(web::to(async || not_allowed("POST"))),
         )
         .default_service(web::to(not_found));
     let mut paths = vec!["/daemon/ws", "/api/daemon/ws"];
@@ -65,19 +65,19 @@ pub fn routes(config: &mut web::ServiceConfig, state: &HttpState) {
                 .route(web::get().to(ws::connect))
                 .route(web::head().to(ws::information))
                 .route(web::post().to(ws::wrong_method))
-                .default_service(web::to(|| not_allowed("GET"))),
+                .default_service(web::to(async || not_allowed("GET"))),
         );
     }
 }
 
 fn read_only(path: &str, get: actix_web::Route) -> actix_web::Resource {
-    web::resource(path).route(get).default_service(web::to(|| not_allowed("GET")))
+    web::resource(path).route(get).default_service(web::to(async || not_allowed("GET")))
 }
 
 async fn not_found() -> Result<HttpResponse, ApiError> {
     Err(ApiError::NotFound)
 }
 
-async fn not_allowed(allow: &'static str) -> Result<HttpResponse, ApiError> {
+fn not_allowed(allow: &'static str) -> Result<HttpResponse, ApiError> {
     Err(ApiError::MethodNotAllowed(allow))
 }

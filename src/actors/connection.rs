@@ -89,7 +89,7 @@ impl Connection {
     /// A frame arrived: the peer lives.
     fn seen(&mut self) {
         self.handle.seen(now().mono, self.session.next_deadline());
-        if self.handle.take_missed() {
+        if self.handle.take_unwanted() {
             self.session.note_backlog();
         }
     }

@@ -54,6 +54,7 @@ pub struct ConnectionHandle {
     unanswered_since: AtomicU64,
     behind: AtomicBool,
     missed: AtomicBool,
+    unwanted: AtomicBool,
     admitted: AtomicBool,
     evicted: OnceLock<CloseReason>,
 }
@@ -74,6 +75,7 @@ impl ConnectionHandle {
             unanswered_since: AtomicU64::new(0),
             behind: AtomicBool::new(true),
             missed: AtomicBool::new(false),
+            unwanted: AtomicBool::new(false),
             admitted: AtomicBool::new(false),
             evicted: OnceLock::new(),
         }
@@ -177,12 +179,18 @@ impl ConnectionHandle {
         missed
     }
 
-    /// Whether events were published that this connection was not offered; forgets it.
+    /// Whether events were published that this connection did not want then; forgets it. They wait in
+    /// the queue for a subscription.
+    pub fn take_unwanted(&self) -> bool {
+        self.unwanted.load(Ordering::Relaxed) && self.unwanted.swap(false, Ordering::SeqCst)
+    }
+
+    /// Whether events were published that this connection could not be offered; forgets it.
     pub fn take_missed(&self) -> bool {
         self.missed.load(Ordering::Relaxed) && self.missed.swap(false, Ordering::SeqCst)
     }
 
-    /// Whether events were published that this connection was not offered.
+    /// Whether events were published that this connection could not be offered.
     #[must_use]
     pub fn has_missed(&self) -> bool {
         self.missed.load(Ordering::Relaxed)
@@ -195,9 +203,11 @@ impl ConnectionHandle {
         if !accepted {
             return false;
         }
-        let taken = self.interest.read().matches(&delivery.event.kind, delivery.event.channel.as_ref())
-            && self.is_live()
-            && self.push(delivery);
+        if !self.interest.read().matches(&delivery.event.kind, delivery.event.channel.as_ref()) {
+            self.unwanted.store(true, Ordering::SeqCst);
+            return false;
+        }
+        let taken = self.is_live() && self.push(delivery);
         if !taken {
             self.missed.store(true, Ordering::SeqCst);
             // It may have caught up between the look at `behind` and this note.

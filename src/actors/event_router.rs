@@ -101,6 +101,7 @@ impl EventRouter {
                     handle.evict(CloseReason::SessionTerminated);
                 }
             }
+            BusMessage::Peer => self.shared.state.set_nodes(2),
             BusMessage::Lost => self.shared.state.set_bus(false),
             BusMessage::Restored => self.on_restored(ctx),
         }
@@ -116,6 +117,9 @@ impl EventRouter {
         }
         let (shared, me) = (self.shared.clone(), ctx.address());
         spawn_guarded(ctx, async move {
+            if let Err(error) = shared.backplane.greet(&shared.node).await {
+                log::warn!(error:% = error; "the other hubs were not greeted");
+            }
             match shared.backplane.recently_acknowledged().await {
                 Ok(ids) => me.do_send(Prime(ids)),
                 Err(error) => log::warn!(error:% = error; "the last acknowledgements cannot be read"),

@@ -30,6 +30,8 @@ pub enum BusMessage {
     Forwarded(Bytes),
     /// A command to this hub alone.
     Command(NodeCommand),
+    /// Another hub has come: events that only this one knows of must be forwarded from now on.
+    Peer,
     /// The bus was lost; nothing arrives until it is restored.
     Lost,
     /// All subscriptions are in place, at start and again after each loss. Whatever was published
@@ -52,6 +54,9 @@ pub enum NodeCommand {
 pub trait EventBus {
     /// Hands an event that `origin` has stored to all other hubs.
     fn forward(&self, origin: &NodeId, body: &Bytes) -> impl Future<Output = Result<()>> + Send;
+
+    /// Tells all other hubs that `node` is there.
+    fn greet(&self, node: &NodeId) -> impl Future<Output = Result<()>> + Send;
 
     /// Sends `command` to the hub called `node`.
     fn command(&self, node: &NodeId, command: &NodeCommand) -> impl Future<Output = Result<()>> + Send;

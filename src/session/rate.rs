@@ -6,7 +6,8 @@ use crate::domain::clock::Monotonic;
 
 /// After how many violated windows in a row the connection is closed.
 const VIOLATIONS_TO_CLOSE: u8 = 3;
-/// At most one warning per this span, however many frames are dropped.
+/// Beyond one warning per frame that was allowed, at most one per this span: a flood is not answered
+/// with a flood.
 const WARNING_SPACING: Duration = Duration::from_secs(1);
 
 /// What to do with a frame.
@@ -57,7 +58,8 @@ impl RateWindow {
                 return Verdict::Close;
             }
         }
-        let warn = self.warned.is_none_or(|last| now.since(last) >= WARNING_SPACING);
+        let few = self.count <= limit.saturating_mul(2);
+        let warn = few || self.warned.is_none_or(|last| now.since(last) >= WARNING_SPACING);
         if warn {
             self.warned = Some(now);
         }
@@ -83,8 +85,15 @@ mod tests {
         let dropped = rate.count(Monotonic(2_000), 100, WINDOW);
         let retry_after = Duration::from_secs(58);
         assert_eq!(dropped, Verdict::Drop { warn: true, count: 101, retry_after });
-        assert!(matches!(rate.count(Monotonic(2_100), 100, WINDOW), Verdict::Drop { warn: false, .. }));
-        assert!(matches!(rate.count(Monotonic(3_000), 100, WINDOW), Verdict::Drop { warn: true, .. }));
+    }
+
+    #[test]
+    fn a_flood_is_not_answered_with_a_flood() {
+        let mut rate = RateWindow::default();
+        assert!(matches!(burst(&mut rate, 1_000, 200), Verdict::Drop { warn: true, .. }));
+        assert!(matches!(burst(&mut rate, 1_000, 1), Verdict::Drop { warn: false, .. }));
+        assert!(matches!(burst(&mut rate, 2_000, 1), Verdict::Drop { warn: true, .. }));
+        assert!(matches!(burst(&mut rate, 2_001, 1), Verdict::Drop { warn: false, .. }));
     }
 
     #[test]

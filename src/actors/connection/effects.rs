@@ -1,5 +1,7 @@
 //! Carrying out what a session asks for.
 
+use std::sync::Arc;
+
 use actix::{ActorContext as _, ActorFutureExt as _, AsyncContext as _, fut::wrap_future};
 use actix_web_actors::ws::{CloseReason as CloseFrame, WebsocketContext};
 
@@ -11,13 +13,20 @@ use crate::{
     },
     auth::token::TokenError,
     backplane::{commit::DeadLetter, records::HeartbeatRecord, registry::ConnectionRegistry as _},
-    domain::{clock::Now, ids::EventId},
+    domain::{
+        clock::{self, Now},
+        ids::EventId,
+        subscription::Subscriptions,
+    },
     protocol::{
         client_frame::{Auth, Heartbeat},
         codes::CloseReason,
         event_frame::Delivery,
     },
-    session::effect::{Effect, FetchRequest, Refusal},
+    session::{
+        Session,
+        effect::{Effect, FetchRequest, Refusal},
+    },
 };
 
 impl Connection {
@@ -47,11 +56,17 @@ impl Connection {
             Effect::Reload(ids) => self.reload(ids, ctx),
             Effect::CaughtUp => {
                 if self.handle.set_live() {
-                    self.drive(ctx, crate::session::Session::on_hint);
+                    self.drive(ctx, Session::on_hint);
                 }
             }
             Effect::Behind => self.handle.set_behind(),
-            Effect::Subscribed(subscriptions) => self.subscribed(subscriptions),
+            Effect::Subscribed(subscriptions) => {
+                self.subscribed(subscriptions);
+                // What was published between the frame's arrival and the new interest was not offered.
+                if self.handle.take_unwanted() {
+                    self.drive(ctx, Session::on_hint);
+                }
+            }
             Effect::Heartbeat(beat) => self.beat(beat, now),
             Effect::Authenticate { auth, request_id } => self.authenticate(auth, request_id, now, ctx),
             Effect::Ping => ctx.ping(b""),
@@ -108,7 +123,7 @@ impl Connection {
         }));
     }
 
-    fn subscribed(&self, subscriptions: std::sync::Arc<crate::domain::subscription::Subscriptions>) {
+    fn subscribed(&self, subscriptions: Arc<Subscriptions>) {
         self.handle.set_interest(subscriptions.clone());
         let Some(identity) = self.session.identity().cloned() else { return };
         let shared = self.services.shared.clone();
@@ -174,7 +189,7 @@ impl Connection {
         };
         ctx.wait(wrap_future::<_, Self>(answer).map(|answer, connection, ctx| {
             connection.note_authentication(answer.as_ref().err());
-            let now = crate::domain::clock::now();
+            let now = clock::now();
             connection.handle.seen(now.mono, connection.session.next_deadline());
             connection.drive(ctx, |session, now, out| session.on_admitted(answer, request_id, now, out));
             if let Some(identity) = connection.session.identity() {

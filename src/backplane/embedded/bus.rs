@@ -44,6 +44,11 @@ impl EventBus for EmbeddedBackplane {
         std::future::ready(Ok(())).await
     }
 
+    /// There are no other hubs.
+    async fn greet(&self, _node: &NodeId) -> Result<()> {
+        std::future::ready(Ok(())).await
+    }
+
     async fn command(&self, node: &NodeId, command: &NodeCommand) -> Result<()> {
         std::future::ready(self.inboxes.send(node, &BusMessage::Command(command.clone()))).await
     }

@@ -46,6 +46,10 @@ impl EventBus for RedisBackplane {
         self.commands().publish(keys::FORWARDED, forwarded).await.map_err(unavailable)
     }
 
+    async fn greet(&self, node: &NodeId) -> Result<()> {
+        self.commands().publish(keys::GREETINGS, node.as_str()).await.map_err(unavailable)
+    }
+
     async fn command(&self, node: &NodeId, command: &NodeCommand) -> Result<()> {
         let text =
             serde_json::to_string(command).map_err(|error| BackplaneError::Corrupt(error.to_string()))?;
@@ -99,7 +103,7 @@ impl Subscriber {
     async fn subscribe(&self) -> Result<PubSub> {
         let mut subscription = self.redis.client.get_async_pubsub().await.map_err(unavailable)?;
         let node_channel = keys::node_channel(&self.node);
-        let channels = [keys::EVENTS, keys::FORWARDED, node_channel.as_str()];
+        let channels = [keys::EVENTS, keys::FORWARDED, keys::GREETINGS, node_channel.as_str()];
         subscription.subscribe(&channels[..]).await.map_err(unavailable)?;
         let patterns = [keys::ORGANIZATION_EVENTS, keys::DAEMON_EVENTS];
         subscription.psubscribe(&patterns[..]).await.map_err(unavailable)?;
@@ -146,6 +150,9 @@ impl Subscriber {
             let forwarded: Forwarded<'_> = serde_json::from_slice(&body).ok()?;
             let foreign = forwarded.origin != self.node.as_str();
             return foreign.then(|| BusMessage::Forwarded(body.slice_ref(forwarded.event.get().as_bytes())));
+        }
+        if channel == keys::GREETINGS {
+            return (body != self.node.as_str()).then_some(BusMessage::Peer);
         }
         if channel == keys::node_channel(&self.node) {
             return serde_json::from_slice(&body).ok().map(BusMessage::Command);

@@ -13,6 +13,8 @@ pub(super) const ORGANIZATION_EVENTS: &str = "daemon:events:*";
 pub(super) const DAEMON_EVENTS: &str = "daemon:*:events";
 /// Events that one hub took in, for the others.
 pub(super) const FORWARDED: &str = "hub:events";
+/// Where a hub that has come says so.
+pub(super) const GREETINGS: &str = "hub:greetings";
 /// The queues that hold something, scored by the time of their oldest entry at most.
 pub(super) const QUEUES: &str = "hub:queues";
 /// The ids that were acknowledged last, newest first.

@@ -28,6 +28,9 @@ const EXPIRE_PAGE: isize = 1000;
 /// How many queues are asked for their depth at once.
 const BACKLOG_PAGE: usize = 1000;
 
+/// What `HMGET` answers.
+type Values = Vec<Option<Vec<u8>>>;
+
 /// What `daemon:pending_ack:{daemon}` holds per event.
 #[derive(Deserialize)]
 struct InFlight {
@@ -153,12 +156,13 @@ impl EventQueue for RedisBackplane {
         pipe.cmd("ZRANGE").arg(keys::queue(orchestrator)).arg(0).arg(-1);
         pipe.cmd("ZRANGE").arg(keys::queue_priorities(orchestrator)).arg(0).arg(-1).arg("WITHSCORES");
         let reply = pipe.query_async(&mut self.commands()).await;
-        let (ids, priorities): (Vec<String>, Vec<(String, i32)>) = match reply {
+        let (ids, priorities): (Vec<String>, Vec<(String, f64)>) = match reply {
             Err(error) if is_wrong_type(&error) => return Ok(Vec::new()),
             reply => reply.map_err(unavailable)?,
         };
+        #[expect(clippy::cast_possible_truncation, reason = "a priority was written as a 32-bit number")]
         let priorities: HashMap<&str, i32> =
-            priorities.iter().map(|(id, priority)| (id.as_str(), *priority)).collect();
+            priorities.iter().map(|(id, priority)| (id.as_str(), *priority as i32)).collect();
         let entry = |text: &String| {
             let id = EventId::parse(text).map_err(|error| corrupt(format!("an event id {error}")))?;
             let priority = priorities.get(text.as_str()).copied().unwrap_or_default();
@@ -188,7 +192,7 @@ impl EventQueue for RedisBackplane {
         }
         let mut pipe = redis::pipe();
         pipe.add_command(bodies).add_command(in_flight);
-        let (bodies, in_flight): (Vec<Option<Vec<u8>>>, Vec<Option<Vec<u8>>>) =
+        let (bodies, in_flight): (Values, Values) =
             pipe.query_async(&mut self.commands()).await.map_err(unavailable)?;
         let attempts = |record: Option<Vec<u8>>| {
             let record = record.and_then(|json| serde_json::from_slice::<InFlight>(&json).ok());

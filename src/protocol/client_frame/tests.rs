@@ -78,10 +78,7 @@ fn the_field_that_is_wrong_is_named() {
     );
     assert_eq!(field_of(r#"{"type":"heartbeat","payload":{"status":"asleep"}}"#), "status");
     assert_eq!(field_of(r#"{"type":"heartbeat","payload":{"metrics":{"a":{}}}}"#), "metrics.a");
-    assert_eq!(
-        field_of(r#"{"type":"auth","payload":{"accessToken":"x","daemonId":"d"}}"#),
-        "orchestratorId"
-    );
+    assert_eq!(field_of(r#"{"type":"auth","payload":{"accessToken":"x","daemonId":"d"}}"#), "orchestratorId");
     assert_eq!(field_of(r#"{"type":"auth","payload":{"daemonId":"d","vpId":"v"}}"#), "accessToken");
     assert_eq!(
         field_of(

@@ -8,7 +8,7 @@ use crate::support::{
     identity::Identity,
     publisher::{self, publish},
     redis::RedisServer,
-    socket::Daemon,
+    socket::{self, Daemon},
 };
 
 fn subscriber(hub: &Hub, identity: &Identity) -> Daemon {
@@ -77,10 +77,8 @@ fn publishers_and_newcomers_are_told_to_wait_while_redis_is_away() {
     let identity = Identity::new();
     let event = Event::to(&identity);
     publisher::post_json(&hub, event.json()).assert_json_error(503);
-    let mut newcomer = Daemon::open(&hub);
-    newcomer.auth(&identity);
-    let answer = newcomer.expect_close();
-    assert_eq!(answer.code, 1011, "worth trying again, unlike a refusal: {answer:?}");
+    let newcomer = Daemon::open_at(&hub, socket::PATH);
+    assert_eq!(newcomer.err(), Some(503), "an opened socket would reset the client's back-off");
 
     redis.start_again();
     hub.wait_until_ready();

@@ -18,7 +18,8 @@ if record then
 end
 
 local replaced = call('HGET', instances, ARGV[3]) or ''
-local others = call('SCARD', connections)
+if string.match(replaced, '^[^ ]*') == ARGV[1] then replaced = '' end
+local others = call('SCARD', connections) - call('SISMEMBER', connections, ARGV[1])
 if replaced ~= '' then
   others = others - call('SISMEMBER', connections, string.match(replaced, '^[^ ]+'))
 end

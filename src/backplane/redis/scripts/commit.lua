@@ -5,8 +5,8 @@
 -- ARGV: now (ms), queue capacity, retention (s), ack memory, recent acks, dead letter capacity, groups;
 -- then per group: orchestrator; count and ids completed; count and (id, ms, priority, body) to store;
 -- count and ids acknowledged; count and (id, reason, attempts) dead.
--- Returns: one letter per store in order (S stored, D duplicate, A already acknowledged), the number
--- acknowledged per group, and the dropped as (group, id) pairs.
+-- Returns: one letter per store in order (S stored, D duplicate, A already acknowledged), how many
+-- entries left each group's queue by acknowledgement, and the dropped as (group, id) pairs.
 local queues, recent = KEYS[1], KEYS[2]
 local now, capacity, retention = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local ack_memory, recent_acks, dead_capacity = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -18,14 +18,14 @@ local function take()
   return ARGV[argument]
 end
 
-local outcomes, acknowledged_counts, drops, fresh_acks = {}, {}, {}, {}
+local outcomes, left_counts, drops, fresh_acks = {}, {}, {}, {}
 
 for group = 1, tonumber(ARGV[7]) do
   local queue, data, meta, acks = KEYS[key], KEYS[key + 1], KEYS[key + 2], KEYS[key + 3]
   local acks_before, priorities, dead, claimed = KEYS[key + 4], KEYS[key + 5], KEYS[key + 6], KEYS[key + 7]
   key = key + 8
   local orchestrator = take()
-  local accepted, acknowledged, dropped, buried, remembered, stored = 0, 0, 0, 0, 0, 0
+  local accepted, overtaken, left, dropped, buried, remembered, stored = 0, 0, 0, 0, 0, 0, 0
 
   -- An original publisher may have made a list under the queue's name: it is ingress, set it aside.
   local function remove(id)
@@ -58,9 +58,9 @@ for group = 1, tonumber(ARGV[7]) do
     local id = take()
     local waited, new = remove(id), remember(id)
     if waited then
-      acknowledged = acknowledged + 1
+      left = left + 1
     elseif new and call('SISMEMBER', acks_before, id) == 0 then
-      accepted, acknowledged = accepted + 1, acknowledged + 1
+      accepted, overtaken = accepted + 1, overtaken + 1
     end
   end
 
@@ -89,7 +89,7 @@ for group = 1, tonumber(ARGV[7]) do
   for _ = 1, tonumber(take()) do
     local id = take()
     if remove(id) then
-      acknowledged = acknowledged + 1
+      left = left + 1
       remember(id)
     end
   end
@@ -132,11 +132,12 @@ for group = 1, tonumber(ARGV[7]) do
     if call('SCARD', acks) >= ack_memory then call('RENAME', acks, acks_before) end
   end
   if accepted > 0 then call('HINCRBY', meta, 'accepted', accepted) end
+  local acknowledged = left + overtaken
   if acknowledged > 0 then call('HINCRBY', meta, 'acknowledged', acknowledged) end
   if dropped > 0 then call('HINCRBY', meta, 'dropped', dropped) end
   if buried > 0 then call('HINCRBY', meta, 'dead', buried) end
   if accepted + acknowledged + dropped + buried > 0 then call('EXPIRE', meta, retention) end
-  acknowledged_counts[group] = acknowledged
+  left_counts[group] = left
 end
 
 if #fresh_acks > 0 then
@@ -147,4 +148,4 @@ if #fresh_acks > 0 then
   call('EXPIRE', recent, retention)
 end
 
-return { table.concat(outcomes), acknowledged_counts, drops }
+return { table.concat(outcomes), left_counts, drops }

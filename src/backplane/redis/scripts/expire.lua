@@ -7,7 +7,7 @@ if call('TYPE', queue).ok ~= 'zset' then
   call('ZREM', queues, ARGV[1])
   return 0
 end
-local old = call('ZRANGEBYSCORE', queue, '-inf', ARGV[2])
+local old = call('ZRANGEBYSCORE', queue, '-inf', '(' .. ARGV[2])
 for _, id in ipairs(old) do
   call('ZREM', queue, id)
   call('HDEL', data, id)
