@@ -21,13 +21,12 @@ use thiserror::Error;
 use crate::domain::{
     clock::Timestamp,
     ids::{ConnectionId, DaemonId, EventId, NodeId, OrchestratorId},
-    subscription::Subscriptions,
 };
 use bus::{BusMessage, EventBus, NodeCommand};
 use commit::{CommitBatch, CommitOutcome};
 use queue::{Backlog, EventQueue, Expired, LegacyClaim, LegacySource, Loaded, Waiting};
 use records::{HeartbeatRecord, Presence, PresenceChange, Records};
-use registry::{Attach, AttachOutcome, ConnectionRegistry, Detach};
+use registry::{Attach, AttachOutcome, ConnectionRegistry, Detach, Remembered};
 
 /// Why the backplane could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -170,13 +169,8 @@ impl ConnectionRegistry for Backplane {
         dispatch!(self.detach(gone))
     }
 
-    async fn save_subscriptions(
-        &self,
-        orchestrator: &OrchestratorId,
-        daemon: &DaemonId,
-        subscriptions: &Subscriptions,
-    ) -> Result<()> {
-        dispatch!(self.save_subscriptions(orchestrator, daemon, subscriptions))
+    async fn save_subscriptions(&self, remembered: &[Remembered]) -> Result<()> {
+        dispatch!(self.save_subscriptions(remembered))
     }
 
     async fn owner_of(&self, daemon: &DaemonId) -> Result<Option<OrchestratorId>> {

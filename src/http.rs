@@ -1,5 +1,6 @@
 //! The routes, by noun, all of them on this page.
 
+mod body;
 mod error;
 mod events;
 mod health;
@@ -10,9 +11,6 @@ mod ws;
 use actix_web::{HttpResponse, middleware::DefaultHeaders, web};
 
 use crate::{actors::services::Services, config::Secret, http::error::ApiError};
-
-/// The largest request body, in bytes (contract 1.0).
-const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// What routes need beside the actors.
 #[derive(Clone)]
@@ -45,7 +43,6 @@ pub fn headers() -> DefaultHeaders {
 pub fn routes(config: &mut web::ServiceConfig, state: &HttpState) {
     config
         .app_data(web::Data::new(state.clone()))
-        .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
         .service(read_only("/health", web::get().to(health::health)))
         .service(read_only("/ready", web::get().to(health::ready)))
         .service(read_only("/metrics", web::get().to(metrics::metrics)))

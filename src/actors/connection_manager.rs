@@ -33,6 +33,8 @@ use crate::{
 
 /// How long a connection has to end itself before its socket is shut down from outside.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long attaches are collected before the backplane is asked.
+const ATTACH_INTERVAL: Duration = Duration::from_millis(1);
 /// How long gone connections are collected before the backplane is told.
 const DETACH_INTERVAL: Duration = Duration::from_millis(20);
 /// How long the backplane may be away before gone connections are forgotten; their records expire.
@@ -191,6 +193,7 @@ fn identify(admit: &Admit) -> Result<Arc<Identity>, Refusal> {
         daemon,
         session,
         organization: token.organization.clone(),
+        connected_at: now().wall,
     }))
 }
 
@@ -207,6 +210,13 @@ async fn enter(shared: &Shared, admit: &Admit, identity: &Arc<Identity>) -> Resu
     if !shared.connections.identify(&admit.handle, identity) {
         return Err(Refusal::Unavailable);
     }
+    if let Err(error) = shared.queue.settled(identity).await {
+        log::error!(connection:% = identity.connection, error:% = error; "a connection cannot be attached");
+        return Err(Refusal::Unavailable);
+    }
+    // Attaches of the same millisecond travel together: a storm of them costs the backplane, and this
+    // thread, a fraction of what each alone would.
+    tokio::time::sleep(ATTACH_INTERVAL).await;
     let outcome = shared.backplane.attach(&attach(shared, admit, identity, now().wall)).await;
     match outcome {
         Ok(AttachOutcome::Attached(attached)) => Ok(attached),

@@ -19,6 +19,7 @@ use crate::{
     backplane::{
         commit::{CommitBatch, CommitOutcome, StoreOutcome},
         queue::{EventQueue as _, LegacySource},
+        registry::ConnectionRegistry as _,
     },
     domain::clock::{Stopwatch, now},
     telemetry::metrics::DropReason,
@@ -118,9 +119,9 @@ async fn write_once(shared: &Shared, queue: &QueueAccess) {
     shared.metrics.commit_backlog.set(i64::try_from(queue.backlog()).unwrap_or(i64::MAX));
     let (batch, waiters) = queue.take();
     let mut retry = RETRY.0;
-    while !batch.groups.is_empty() {
+    loop {
         let stopwatch = Stopwatch::start();
-        match shared.backplane.commit(&batch).await {
+        match write(shared, &batch).await {
             Ok(outcome) => {
                 shared.metrics.commit_latency.observe(stopwatch.seconds());
                 account(shared, &batch, &outcome);
@@ -137,6 +138,13 @@ async fn write_once(shared: &Shared, queue: &QueueAccess) {
         }
     }
     queue.committed(waiters);
+}
+
+async fn write(shared: &Shared, batch: &CommitBatch) -> crate::backplane::Result<CommitOutcome> {
+    if !batch.remembered.is_empty() {
+        shared.backplane.save_subscriptions(&batch.remembered).await?;
+    }
+    if batch.groups.is_empty() { Ok(CommitOutcome::default()) } else { shared.backplane.commit(batch).await }
 }
 
 /// Notes whether the backplane answers. Whether that is news.

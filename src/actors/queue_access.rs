@@ -3,13 +3,7 @@
 //! The worker threads put changes in under a short lock; [`super::offline_queue::OfflineQueue`] writes
 //! them as group commits. Nothing here waits for the backplane unless it asks for an answer.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -55,12 +49,13 @@ pub enum QueueError {
 
 struct Pending {
     buffer: CommitBuffer,
+    /// What is being written.
+    committing: Option<Arc<CommitBatch>>,
     waiters: Vec<oneshot::Sender<()>>,
 }
 
 struct Shared {
     pending: Mutex<Pending>,
-    committing: AtomicBool,
     /// Something waits to be written.
     filled: Notify,
     /// Somebody waits for it to be written.
@@ -90,10 +85,9 @@ impl QueueAccess {
         capacity: usize,
         commit_size: usize,
     ) -> Self {
-        let pending = Pending { buffer: CommitBuffer::new(capacity), waiters: Vec::new() };
+        let pending = Pending { buffer: CommitBuffer::new(capacity), committing: None, waiters: Vec::new() };
         Self(Arc::new(Shared {
             pending: Mutex::new(pending),
-            committing: AtomicBool::new(false),
             filled: Notify::new(),
             urgent: Notify::new(),
             looks: Semaphore::new(CONCURRENT_LOOKS),
@@ -152,6 +146,25 @@ impl QueueAccess {
         self.change(|buffer| buffer.bury(&who.orchestrator, letter));
     }
 
+    /// Remembers what a daemon is subscribed to, for its next connection.
+    pub fn remember(&self, who: &Identity, subscriptions: Arc<Subscriptions>) {
+        self.change(|buffer| buffer.remember(&who.orchestrator, &who.daemon, subscriptions));
+    }
+
+    /// Waits until what a new connection of `who` must find is written: events that were published
+    /// just before, and what it was subscribed to a moment ago.
+    ///
+    /// # Errors
+    /// When that takes too long.
+    pub async fn settled(&self, who: &Identity) -> Result<(), QueueError> {
+        let concerned = {
+            let pending = self.0.pending.lock();
+            let writing = pending.committing.as_ref().is_some_and(|batch| batch.concerns(&who.orchestrator));
+            writing || pending.buffer.concerns(&who.orchestrator, &who.daemon)
+        };
+        if concerned { self.durable().await } else { Ok(()) }
+    }
+
     /// Waits until everything that was put in before this call is durable.
     ///
     /// # Errors
@@ -159,7 +172,7 @@ impl QueueAccess {
     pub async fn durable(&self) -> Result<(), QueueError> {
         let waiter = {
             let mut pending = self.0.pending.lock();
-            if pending.buffer.is_empty() && !self.0.committing.load(Ordering::SeqCst) {
+            if pending.buffer.is_empty() && pending.committing.is_none() {
                 return Ok(());
             }
             let (sender, receiver) = oneshot::channel();
@@ -185,15 +198,16 @@ impl QueueAccess {
     }
 
     /// Takes everything that waits, with those who wait for it.
-    pub(super) fn take(&self) -> (CommitBatch, Vec<oneshot::Sender<()>>) {
+    pub(super) fn take(&self) -> (Arc<CommitBatch>, Vec<oneshot::Sender<()>>) {
         let mut pending = self.0.pending.lock();
-        self.0.committing.store(true, Ordering::SeqCst);
-        (pending.buffer.take(now().wall), std::mem::take(&mut pending.waiters))
+        let batch = Arc::new(pending.buffer.take(now().wall));
+        pending.committing = Some(batch.clone());
+        (batch, std::mem::take(&mut pending.waiters))
     }
 
     /// What was taken is written.
     pub(super) fn committed(&self, waiters: Vec<oneshot::Sender<()>>) {
-        self.0.committing.store(false, Ordering::SeqCst);
+        self.0.pending.lock().committing = None;
         for waiter in waiters {
             let _ = waiter.send(());
         }

@@ -7,11 +7,15 @@ use std::{collections::HashMap, sync::Arc};
 
 use thiserror::Error;
 
-use super::commit::{Ack, CommitBatch, DeadLetter, OrchestratorCommit, Sent};
+use super::{
+    commit::{Ack, CommitBatch, DeadLetter, OrchestratorCommit, Sent},
+    registry::Remembered,
+};
 use crate::domain::{
     clock::Timestamp,
     event::Event,
     ids::{DaemonId, EventId, OrchestratorId},
+    subscription::Subscriptions,
 };
 
 /// Up to this many stores of one orchestrator are searched one by one.
@@ -30,6 +34,7 @@ pub struct CommitBuffer {
     groups: HashMap<OrchestratorId, Group>,
     /// Orchestrators in the order of their first change.
     order: Vec<OrchestratorId>,
+    remembered: HashMap<(OrchestratorId, DaemonId), Arc<Subscriptions>>,
     changes: usize,
     bytes: usize,
     capacity: usize,
@@ -73,7 +78,14 @@ impl CommitBuffer {
     /// A buffer for at most `capacity` changes.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { groups: HashMap::new(), order: Vec::new(), changes: 0, bytes: 0, capacity }
+        Self {
+            groups: HashMap::new(),
+            order: Vec::new(),
+            remembered: HashMap::new(),
+            changes: 0,
+            bytes: 0,
+            capacity,
+        }
     }
 
     /// How many changes wait.
@@ -148,6 +160,23 @@ impl CommitBuffer {
         self.changes += 1;
     }
 
+    /// Adds what a daemon instance is subscribed to. A full buffer forgets it, and the daemon must
+    /// subscribe again when it comes back.
+    pub fn remember(&mut self, orchestrator: &OrchestratorId, daemon: &DaemonId, what: Arc<Subscriptions>) {
+        if self.changes >= self.capacity {
+            return;
+        }
+        self.remembered.insert((orchestrator.clone(), daemon.clone()), what);
+        self.changes += 1;
+    }
+
+    /// Whether something waits that a connection of this daemon must find written.
+    #[must_use]
+    pub fn concerns(&self, orchestrator: &OrchestratorId, daemon: &DaemonId) -> bool {
+        let stores = self.groups.get(orchestrator).is_some_and(|group| !group.stores.is_empty());
+        stores || self.remembered.contains_key(&(orchestrator.clone(), daemon.clone()))
+    }
+
     /// Takes everything that waits, as one batch.
     #[must_use]
     pub fn take(&mut self, now: Timestamp) -> CommitBatch {
@@ -164,7 +193,13 @@ impl CommitBuffer {
                 sent: group.sent,
             })
         });
-        CommitBatch { now, groups: groups.collect() }
+        let groups = groups.collect();
+        let remembered = self.remembered.drain().map(|((orchestrator, daemon), subscriptions)| Remembered {
+            orchestrator,
+            daemon,
+            subscriptions,
+        });
+        CommitBatch { now, groups, remembered: remembered.collect() }
     }
 }
 
@@ -249,6 +284,18 @@ mod tests {
         let odd: Vec<_> = (1..200).step_by(2).map(|n| format!("e{n}")).collect();
         assert_eq!(left, odd);
         assert_eq!(batch.groups[0].completed.len(), 100);
+    }
+
+    #[test]
+    fn a_connection_must_wait_only_for_what_concerns_it() {
+        let mut buffer = CommitBuffer::new(100);
+        buffer.store(event("vp_1", "a")).expect("room");
+        buffer.remember(&vp("vp_2"), &daemon(), Arc::new(Subscriptions::default()));
+        assert!(buffer.concerns(&vp("vp_1"), &daemon()));
+        assert!(buffer.concerns(&vp("vp_2"), &daemon()));
+        assert!(!buffer.concerns(&vp("vp_3"), &daemon()));
+        assert_eq!(buffer.take(Timestamp(2)).remembered.len(), 1);
+        assert!(!buffer.concerns(&vp("vp_1"), &daemon()));
     }
 
     #[test]

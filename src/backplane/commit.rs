@@ -1,5 +1,6 @@
 //! One group commit: everything that changed in a few milliseconds, by orchestrator.
 
+use super::registry::Remembered;
 use crate::domain::{
     clock::Timestamp,
     event::Event,
@@ -14,6 +15,17 @@ pub struct CommitBatch {
     pub now: Timestamp,
     /// The changes, one group per orchestrator.
     pub groups: Vec<OrchestratorCommit>,
+    /// What daemon instances are subscribed to now; written beside the queues.
+    pub remembered: Vec<Remembered>,
+}
+
+impl CommitBatch {
+    /// Whether something in it concerns the orchestrator.
+    #[must_use]
+    pub fn concerns(&self, orchestrator: &OrchestratorId) -> bool {
+        self.groups.iter().any(|group| group.orchestrator == *orchestrator)
+            || self.remembered.iter().any(|one| one.orchestrator == *orchestrator)
+    }
 }
 
 /// The changes to one orchestrator's queue; they take effect together, in the order of the fields.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::Result;
 use crate::domain::{
     clock::Timestamp,
-    ids::{ConnectionId, DaemonId, OrchestratorId, OrganizationId, SessionId},
+    ids::{ConnectionId, DaemonId, NodeId, OrchestratorId, OrganizationId, SessionId},
 };
 
 /// One heartbeat.
@@ -21,6 +21,10 @@ pub struct HeartbeatRecord {
     pub session: SessionId,
     /// The connection it came by.
     pub connection: ConnectionId,
+    /// The hub that holds that connection.
+    pub node: NodeId,
+    /// Since when.
+    pub connected_at: Timestamp,
     /// Its tenant.
     pub organization: Option<OrganizationId>,
     /// `active`, `idle` or `busy`.

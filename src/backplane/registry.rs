@@ -1,6 +1,6 @@
 //! Who is connected, over all hubs.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use super::Result;
 use crate::domain::{
@@ -68,6 +68,17 @@ pub struct Replaced {
     pub node: NodeId,
 }
 
+/// What a daemon instance is subscribed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// Whose daemon.
+    pub orchestrator: OrchestratorId,
+    /// Which instance.
+    pub daemon: DaemonId,
+    /// What to. Empty: it is forgotten.
+    pub subscriptions: Arc<Subscriptions>,
+}
+
 /// A connection that is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detach {
@@ -87,13 +98,8 @@ pub trait ConnectionRegistry {
     /// Stops counting connections. Unknown ones are ignored.
     fn detach(&self, gone: &[Detach]) -> impl Future<Output = Result<()>> + Send;
 
-    /// Remembers what a daemon instance is subscribed to, for its next connection.
-    fn save_subscriptions(
-        &self,
-        orchestrator: &OrchestratorId,
-        daemon: &DaemonId,
-        subscriptions: &Subscriptions,
-    ) -> impl Future<Output = Result<()>> + Send;
+    /// Remembers what daemon instances are subscribed to, for their next connection.
+    fn save_subscriptions(&self, remembered: &[Remembered]) -> impl Future<Output = Result<()>> + Send;
 
     /// The orchestrator that a daemon instance or session belongs to; `None` when nobody or more
     /// than one claims it.

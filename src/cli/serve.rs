@@ -29,6 +29,7 @@ pub(super) fn run(config: Config, overrides: &Overrides) -> Result<(), CliError>
     if config.auth.jwt_secret.expose().len() < STRONG_SECRET_BYTES {
         log::warn!("DAEMON_JWT_SECRET is short; replace it with the output of `openssl rand -hex 32`");
     }
+    secrets::ensure_data_dir(&config.server.data_dir)?;
     let listener = bind(&config.server.bind)?;
     let local = listener.local_addr()?.to_string();
     if config.is_self_contained() {

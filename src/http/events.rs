@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
 
-use super::{HttpState, error::ApiError};
+use super::{HttpState, body, error::ApiError};
 use crate::{
     actors::{
         messages::{Origin, Publish, Routed},
@@ -43,10 +43,10 @@ struct IdOnly {
 pub(super) async fn publish(
     request: HttpRequest,
     state: web::Data<HttpState>,
-    body: Result<Bytes, actix_web::Error>,
+    payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     authorize(&request, &state)?;
-    let body = body.map_err(|_| ApiError::PayloadTooLarge)?;
+    let body = body::read(payload).await?;
     let entries = split(&body)?;
     let shared = &state.services.shared;
     if !shared.state.is_backplane_up() {

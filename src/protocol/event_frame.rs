@@ -1,6 +1,9 @@
 //! The `event` frame: encoded once per event, its bytes shared by every receiver.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use bytestring::ByteString;
 use serde::Serialize;
@@ -20,6 +23,7 @@ pub struct Delivery {
     /// When the hub took it in, or read it from the queue.
     pub received: Stopwatch,
     first_frame: OnceLock<ByteString>,
+    taken: AtomicBool,
 }
 
 #[derive(Serialize)]
@@ -53,7 +57,12 @@ impl Delivery {
     /// Wraps an event for delivery.
     #[must_use]
     pub fn new(event: Arc<Event>) -> Self {
-        Self { event, received: Stopwatch::start(), first_frame: OnceLock::new() }
+        Self {
+            event,
+            received: Stopwatch::start(),
+            first_frame: OnceLock::new(),
+            taken: AtomicBool::new(false),
+        }
     }
 
     /// The frame of the given attempt, counted from 1. First attempts share their bytes, the frame
@@ -65,6 +74,13 @@ impl Delivery {
         } else {
             encode(&self.event, attempt, now)
         }
+    }
+
+    /// Takes note that a receiver has it; whether it is the first one. One is enough for an event that
+    /// needs no acknowledgement.
+    #[must_use]
+    pub fn take(&self) -> bool {
+        !self.taken.swap(true, Ordering::Relaxed)
     }
 
     /// Roughly how many bytes the frame takes in a peer's queue.

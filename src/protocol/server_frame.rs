@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use serde::Serialize;
-use serde_json::json;
 use uuid::Uuid;
 
 use super::codes::ErrorCode;
@@ -83,7 +82,7 @@ pub struct AuthSuccess {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Frame<'a, P> {
+struct Frame<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     id: Uuid,
@@ -91,7 +90,54 @@ struct Frame<'a, P> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reply_to: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<P>,
+    payload: Option<Payload<'a>>,
+}
+
+/// Every payload, with its members' names on the wire.
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum Payload<'a> {
+    AuthSuccess {
+        session_id: &'a SessionId,
+        scopes: Vec<&'static str>,
+        server_time: Timestamp,
+        heartbeat_interval_ms: u64,
+        connection_id: String,
+        daemon_id: &'a DaemonId,
+        orchestrator_id: &'a OrchestratorId,
+        vp_id: &'a OrchestratorId,
+        expires_at: Timestamp,
+    },
+    Error {
+        code: &'static str,
+        message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        details: Option<Details<'a>>,
+    },
+    HeartbeatAck {
+        server_time: Timestamp,
+        next_heartbeat: Timestamp,
+    },
+    RateLimit {
+        action: &'static str,
+        retry_after: u64,
+        current_rate: u32,
+        max_rate: u32,
+    },
+    Reconnect {
+        reason: &'static str,
+        delay: u64,
+    },
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    field: &'a str,
+    error: &'a str,
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn whole_seconds(span: Duration) -> u64 {
@@ -111,41 +157,36 @@ impl ServerMessage {
         }
     }
 
-    fn payload(&self, now: Timestamp) -> Option<serde_json::Value> {
+    fn payload(&self, now: Timestamp) -> Option<Payload<'_>> {
         let payload = match self {
-            Self::AuthSuccess(success) => json!({
-                "sessionId": success.session_id,
-                "scopes": success.scopes.names(),
-                "serverTime": now,
-                "heartbeatIntervalMs": u64::try_from(success.heartbeat_interval.as_millis()).unwrap_or(u64::MAX),
-                "connectionId": success.connection_id.to_string(),
-                "daemonId": success.daemon_id,
-                "orchestratorId": success.orchestrator_id,
-                "vpId": success.orchestrator_id,
-                "expiresAt": success.expires_at,
-            }),
-            Self::AuthError { code, message } => json!({ "code": code.as_str(), "message": message }),
+            Self::AuthSuccess(success) => Payload::AuthSuccess {
+                session_id: &success.session_id,
+                scopes: success.scopes.names(),
+                server_time: now,
+                heartbeat_interval_ms: millis(success.heartbeat_interval),
+                connection_id: success.connection_id.to_string(),
+                daemon_id: &success.daemon_id,
+                orchestrator_id: &success.orchestrator_id,
+                vp_id: &success.orchestrator_id,
+                expires_at: success.expires_at,
+            },
+            Self::AuthError { code, message } => {
+                Payload::Error { code: code.as_str(), message, details: None }
+            }
             Self::HeartbeatAck { next_heartbeat } => {
-                json!({ "serverTime": now, "nextHeartbeat": next_heartbeat })
+                Payload::HeartbeatAck { server_time: now, next_heartbeat: *next_heartbeat }
             }
-            Self::Error { code, message, field: Some(field) } => json!({
-                "code": code.as_str(),
-                "message": message,
-                "details": { "field": field, "error": message },
-            }),
-            Self::Error { code, message, field: None } => {
-                json!({ "code": code.as_str(), "message": message })
+            Self::Error { code, message, field } => {
+                let details = field.as_deref().map(|field| Details { field, error: message });
+                Payload::Error { code: code.as_str(), message, details }
             }
-            Self::RateLimit { action, retry_after, current_rate, max_rate } => json!({
-                "action": action,
-                "retryAfter": whole_seconds(*retry_after),
-                "currentRate": current_rate,
-                "maxRate": max_rate,
-            }),
-            Self::Reconnect { reason, delay } => json!({
-                "reason": reason,
-                "delay": u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
-            }),
+            Self::RateLimit { action, retry_after, current_rate, max_rate } => Payload::RateLimit {
+                action,
+                retry_after: whole_seconds(*retry_after),
+                current_rate: *current_rate,
+                max_rate: *max_rate,
+            },
+            Self::Reconnect { reason, delay } => Payload::Reconnect { reason, delay: millis(*delay) },
             Self::Pong => return None,
         };
         Some(payload)
@@ -168,7 +209,7 @@ impl ServerMessage {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::*;
 

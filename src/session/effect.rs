@@ -110,6 +110,8 @@ pub struct Identity {
     pub session: SessionId,
     /// Its tenant, when the token names one.
     pub organization: Option<OrganizationId>,
+    /// Since when.
+    pub connected_at: Timestamp,
 }
 
 /// A connection that was admitted, or whose token was renewed.

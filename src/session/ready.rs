@@ -322,7 +322,7 @@ impl Ready {
         if event.requires_ack {
             let due = now.mono.plus(self.limits.redelivery_after(attempt));
             self.window.sent(event.id.clone(), attempt, now.mono, due);
-        } else {
+        } else if fetched.delivery.take() {
             out.push(Effect::Acknowledge { ids: vec![event.id.clone()], waited: None });
         }
     }

@@ -12,7 +12,7 @@ use crate::{
         messages::{Admit, Beat},
     },
     auth::token::TokenError,
-    backplane::{commit::DeadLetter, records::HeartbeatRecord, registry::ConnectionRegistry as _},
+    backplane::{commit::DeadLetter, records::HeartbeatRecord},
     domain::{
         clock::{self, Now},
         ids::EventId,
@@ -125,17 +125,9 @@ impl Connection {
 
     fn subscribed(&self, subscriptions: Arc<Subscriptions>) {
         self.handle.set_interest(subscriptions.clone());
-        let Some(identity) = self.session.identity().cloned() else { return };
-        let shared = self.services.shared.clone();
-        actix::spawn(async move {
-            let saved = shared
-                .backplane
-                .save_subscriptions(&identity.orchestrator, &identity.daemon, &subscriptions)
-                .await;
-            if let Err(error) = saved {
-                log::warn!(connection:% = identity.connection, error:%; "subscriptions were not saved; the daemon must repeat them");
-            }
-        });
+        if let Some(identity) = self.session.identity() {
+            self.services.shared.queue.remember(identity, subscriptions);
+        }
     }
 
     fn beat(&self, beat: Heartbeat, now: Now) {
@@ -146,6 +138,8 @@ impl Connection {
             daemon: identity.daemon.clone(),
             session: identity.session.clone(),
             connection: identity.connection,
+            node: self.services.shared.node.clone(),
+            connected_at: identity.connected_at,
             organization: identity.organization.clone(),
             status: beat.status.as_str(),
             metrics: beat.metrics,

@@ -27,7 +27,7 @@ impl Fixture {
     fn commit(&mut self, change: impl FnOnce(&mut OrchestratorCommit)) -> GroupOutcome {
         let mut group = OrchestratorCommit::new(self.orchestrator.clone());
         change(&mut group);
-        let batch = CommitBatch { now: NOW, groups: vec![group] };
+        let batch = CommitBatch { now: NOW, groups: vec![group], ..CommitBatch::default() };
         commit(&mut self.file, &batch).expect("committed").groups.remove(0)
     }
 

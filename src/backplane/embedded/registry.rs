@@ -9,7 +9,7 @@ use crate::{
     backplane::{
         BackplaneError, Result,
         queue::RETENTION,
-        registry::{Attach, AttachOutcome, Attached, ConnectionRegistry, Detach},
+        registry::{Attach, AttachOutcome, Attached, ConnectionRegistry, Detach, Remembered},
     },
     domain::{
         clock::{self, Timestamp},
@@ -99,19 +99,17 @@ impl ConnectionRegistry for EmbeddedBackplane {
             .await
     }
 
-    async fn save_subscriptions(
-        &self,
-        orchestrator: &OrchestratorId,
-        daemon: &DaemonId,
-        subscriptions: &Subscriptions,
-    ) -> Result<()> {
-        let (orchestrator, daemon) = (orchestrator.clone(), daemon.clone());
-        let subscriptions = json(subscriptions)?;
+    async fn save_subscriptions(&self, remembered: &[Remembered]) -> Result<()> {
         let until = clock::now().wall.plus(SESSION_TTL);
+        let row =
+            |one: &Remembered| Ok((one.orchestrator.clone(), one.daemon.clone(), json(&one.subscriptions)?));
+        let rows = remembered.iter().map(row).collect::<Result<Vec<_>>>()?;
         self.worker
             .run(move |state| {
                 state.file.loosely(|transaction| {
-                    transaction.save_subscriptions(&orchestrator, &daemon, &subscriptions, until)
+                    rows.iter().try_for_each(|(orchestrator, daemon, json)| {
+                        transaction.save_subscriptions(orchestrator, daemon, json, until)
+                    })
                 })?;
                 Ok(())
             })

@@ -1,18 +1,20 @@
 //! Heartbeats, metrics, sessions and presence in Redis (contract 6.1).
 
-use redis::Pipeline;
-use serde_json::{Value, json};
+mod written;
 
-use super::{RedisBackplane, keys, scripts};
-use crate::{
-    backplane::{
-        Result,
-        records::{HeartbeatRecord, Presence, PresenceChange, Records},
-    },
-    domain::{
-        clock::Timestamp,
-        ids::{DaemonId, OrchestratorId, SessionId},
-    },
+use redis::Pipeline;
+use serde_json::{Value, json as value};
+
+pub(super) use self::written::{ConnectionRecord, SessionRecord, json};
+use self::written::{
+    DaemonInfo, HeartbeatAnnouncement, HeartbeatJson, PresenceAnnouncement, PresenceJson, PresenceUpdate,
+    RoutingSession,
+};
+use super::{RedisBackplane, keys, registry::CONNECTION_LIFETIME, scripts};
+use crate::backplane::{
+    Result,
+    queue::RETENTION,
+    records::{HeartbeatRecord, Presence, PresenceChange, Records},
 };
 
 /// How long the last heartbeat is known.
@@ -27,53 +29,34 @@ const ROUTING_SECONDS: u64 = 3_600;
 const PRESENCE_SECONDS: i64 = 300;
 /// How long a presence heartbeat lives.
 const PRESENCE_HEARTBEAT_SECONDS: u64 = 60;
-/// How long a connection record outlives its last heartbeat.
-const CONNECTION_SECONDS: i64 = 120;
 
-/// The record that original routers read (contract S4, C44): active whenever connected.
-fn routing_session(
-    orchestrator: &OrchestratorId,
-    daemon: &DaemonId,
-    session: &SessionId,
-    now: Timestamp,
-) -> String {
-    json!({
-        "sessionId": session,
-        "daemonId": daemon,
-        "orchestratorId": orchestrator,
-        "vpId": orchestrator,
-        "status": "active",
-        "lastActiveAt": now,
-        "createdAt": now,
-    })
-    .to_string()
-}
-
-fn add_heartbeat(pipe: &mut Pipeline, beat: &HeartbeatRecord) {
+fn add_heartbeat(pipe: &mut Pipeline, beat: &HeartbeatRecord) -> Result<()> {
     let HeartbeatRecord { orchestrator, daemon, session, organization, at, .. } = beat;
-    let record = json!({
-        "orchestratorId": orchestrator,
-        "vpId": orchestrator,
-        "daemonId": daemon,
-        "sessionId": session,
-        "status": beat.status,
-        "metrics": beat.metrics.clone().map_or_else(|| json!({}), Value::Object),
-        "receivedAt": at,
-        "organizationId": organization,
-    });
-    pipe.set_ex(keys::heartbeat(orchestrator), record.to_string(), HEARTBEAT_SECONDS).ignore();
+    let record = json(&HeartbeatJson {
+        orchestrator_id: orchestrator,
+        vp_id: orchestrator,
+        daemon_id: daemon,
+        session_id: session,
+        status: beat.status,
+        metrics: beat.metrics.as_ref(),
+        received_at: *at,
+        organization_id: organization.as_ref(),
+    })?;
+    pipe.set_ex(keys::heartbeat(orchestrator), record, HEARTBEAT_SECONDS).ignore();
     if let Some(metrics) = &beat.metrics {
         let key = keys::metrics(orchestrator);
         let mut sample = metrics.clone();
-        sample.insert("timestamp".to_owned(), json!(at));
+        sample.insert("timestamp".to_owned(), value!(at));
         pipe.lpush(&key, Value::Object(sample).to_string()).ignore();
         pipe.ltrim(&key, 0, METRICS_KEPT - 1).ignore();
         pipe.expire(&key, METRICS_SECONDS).ignore();
     }
-    let connection = keys::connection(&beat.connection);
-    pipe.hset(&connection, "lastHeartbeat", at.to_string()).ignore();
-    pipe.expire(&connection, CONNECTION_SECONDS).ignore();
-    let routing = routing_session(orchestrator, daemon, session, *at);
+    let connection = json(&ConnectionRecord::of_beat(beat))?;
+    pipe.set_ex(keys::connection(&beat.connection), connection, CONNECTION_LIFETIME.as_secs()).ignore();
+    for key in [keys::connections(orchestrator), keys::instances(orchestrator)] {
+        pipe.expire(key, RETENTION.as_secs().cast_signed()).ignore();
+    }
+    let routing = json(&RoutingSession::active(orchestrator, daemon, session, *at))?;
     pipe.set_ex(keys::routing_session(orchestrator), routing, ROUTING_SECONDS).ignore();
     pipe.hset(keys::presence_hash(orchestrator), "lastHeartbeat", at.to_string()).ignore();
     pipe.set_ex(keys::presence_heartbeat(orchestrator), "1", PRESENCE_HEARTBEAT_SECONDS).ignore();
@@ -83,40 +66,44 @@ fn add_heartbeat(pipe: &mut Pipeline, beat: &HeartbeatRecord) {
     activity.arg(at.to_string()).arg(beat.status).arg(session_status);
     pipe.add_command(activity).ignore();
     if let Some(organization) = organization {
-        let announcement = json!({
-            "type": "heartbeat",
-            "orchestratorId": orchestrator,
-            "vpId": orchestrator,
-            "status": beat.status,
-            "receivedAt": at,
-        });
-        pipe.publish(keys::heartbeat_channel(organization), announcement.to_string()).ignore();
+        let announcement = json(&HeartbeatAnnouncement {
+            kind: "heartbeat",
+            orchestrator_id: orchestrator,
+            vp_id: orchestrator,
+            status: beat.status,
+            received_at: *at,
+        })?;
+        pipe.publish(keys::heartbeat_channel(organization), announcement).ignore();
     }
+    Ok(())
 }
 
-fn add_presence(pipe: &mut Pipeline, change: &Presence) {
+fn add_presence(pipe: &mut Pipeline, change: &Presence) -> Result<()> {
     let Presence { orchestrator, organization, daemon, session, online, at } = change;
     let (status, word, kind) =
         if *online { ("ONLINE", "online", "vp.online") } else { ("OFFLINE", "offline", "vp.offline") };
-    let record = json!({ "status": word, "statusText": null, "updatedAt": at, "daemonId": daemon });
-    let info = json!({ "processId": daemon, "endpoint": null, "startedAt": at });
-    let announcement = json!({
-        "type": kind,
-        "timestamp": at,
-        "orchestratorId": orchestrator,
-        "vpId": orchestrator,
-        "currentStatus": status,
-        "daemonInfo": info,
-    });
-    let update = json!({
-        "type": "orchestrator_presence_update",
-        "orchestratorId": orchestrator,
-        "vpId": orchestrator,
-        "status": word,
-        "statusText": null,
-        "updatedAt": at,
-        "daemonId": daemon,
-    });
+    let info = DaemonInfo { process_id: daemon, started_at: *at };
+    let record = PresenceJson { status: word, status_text: None, updated_at: *at, daemon_id: daemon };
+    let announcement = PresenceAnnouncement {
+        kind,
+        timestamp: *at,
+        orchestrator_id: orchestrator,
+        vp_id: orchestrator,
+        current_status: status,
+        daemon_info: &info,
+    };
+    let update = match organization {
+        None => String::new(),
+        Some(_) => json(&PresenceUpdate {
+            kind: "orchestrator_presence_update",
+            orchestrator_id: orchestrator,
+            vp_id: orchestrator,
+            status: word,
+            status_text: None,
+            updated_at: *at,
+            daemon_id: daemon,
+        })?,
+    };
     let names = [
         keys::presence_hash(orchestrator),
         keys::presence_heartbeat(orchestrator),
@@ -125,12 +112,13 @@ fn add_presence(pipe: &mut Pipeline, change: &Presence) {
         keys::connections(orchestrator),
     ];
     let mut call = scripts::call(&scripts::PRESENCE, &names);
-    call.arg(orchestrator.as_str()).arg(status).arg(at.to_string()).arg(record.to_string());
-    call.arg(info.to_string()).arg(routing_session(orchestrator, daemon, session, *at));
-    call.arg(announcement.to_string()).arg(update.to_string());
+    call.arg(orchestrator.as_str()).arg(status).arg(at.to_string()).arg(json(&record)?);
+    call.arg(json(&info)?).arg(json(&RoutingSession::active(orchestrator, daemon, session, *at))?);
+    call.arg(json(&announcement)?).arg(update);
     call.arg(keys::presence_events(orchestrator)).arg(keys::PRESENCE_GLOBAL);
     call.arg(organization.as_ref().map(keys::presence_updates).unwrap_or_default());
     pipe.add_command(call);
+    Ok(())
 }
 
 impl Records for RedisBackplane {
@@ -140,7 +128,7 @@ impl Records for RedisBackplane {
         }
         let mut pipe = redis::pipe();
         for beat in beats {
-            add_heartbeat(&mut pipe, beat);
+            add_heartbeat(&mut pipe, beat)?;
         }
         self.run_all(&pipe).await
     }
@@ -154,7 +142,7 @@ impl Records for RedisBackplane {
         }
         let mut pipe = redis::pipe();
         for change in changes {
-            add_presence(&mut pipe, change);
+            add_presence(&mut pipe, change)?;
         }
         let changed: Vec<bool> = self.run_all(&pipe).await?;
         let became = changes.iter().zip(changed).filter(|(_, changed)| *changed);

@@ -2,27 +2,28 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use redis::{AsyncCommands as _, Value};
-use serde_json::json;
-
-use super::{RedisBackplane, corrupt, keys, scripts, unavailable};
+use super::{
+    RedisBackplane, corrupt, keys,
+    records::{ConnectionRecord, SessionRecord, json},
+    scripts, unavailable,
+};
 use crate::{
     backplane::{
         Result,
         queue::{LegacySource, RETENTION},
-        registry::{Attach, AttachOutcome, Attached, ConnectionRegistry, Detach, Replaced},
+        registry::{Attach, AttachOutcome, Attached, ConnectionRegistry, Detach, Remembered, Replaced},
     },
     domain::{
         clock::Timestamp,
         ids::{ConnectionId, DaemonId, NodeId, OrchestratorId, SessionId},
-        subscription::Subscriptions,
     },
 };
+use redis::{AsyncCommands as _, Value};
 
 /// How long an authentication session lives (contract C11).
 const SESSION_LIFETIME: Duration = RETENTION;
 /// How long a connection record outlives its last heartbeat (contract 9.8.3).
-const CONNECTION_LIFETIME: Duration = Duration::from_secs(120);
+pub(super) const CONNECTION_LIFETIME: Duration = Duration::from_secs(120);
 /// After how long without a sign of life a hub is gone.
 const NODE_LIFETIME: Duration = Duration::from_secs(15);
 
@@ -52,24 +53,9 @@ impl RedisBackplane {
         let mut call = scripts::call(&scripts::ATTACH, &names);
         call.arg(connection.to_string()).arg(request.node.as_str()).arg(daemon.as_str()).arg(request.limit);
         call.arg(request.jti.as_deref().unwrap_or_default()).arg(session.as_str());
-        call.arg(session_record(request)).arg(SESSION_LIFETIME.as_secs());
+        call.arg(json(&session_record(request))?).arg(SESSION_LIFETIME.as_secs());
         call.arg(CONNECTION_LIFETIME.as_secs()).arg(RETENTION.as_secs());
-        let now = request.now.to_string();
-        let organization = request.organization.as_ref().map_or("", |id| id.as_str());
-        let fields = [
-            ("orchestratorId", orchestrator.as_str()),
-            ("vpId", orchestrator.as_str()),
-            ("daemonId", daemon.as_str()),
-            ("instance", daemon.as_str()),
-            ("sessionId", session.as_str()),
-            ("organizationId", organization),
-            ("nodeId", request.node.as_str()),
-            ("connectedAt", now.as_str()),
-            ("lastHeartbeat", now.as_str()),
-        ];
-        for (name, value) in fields {
-            call.arg(name).arg(value);
-        }
+        call.arg(json(&ConnectionRecord::of(request, request.now))?);
         self.run(&call).await
     }
 
@@ -97,23 +83,22 @@ impl RedisBackplane {
 }
 
 /// The union of the documented session records (contract C12).
-fn session_record(request: &Attach) -> String {
-    json!({
-        "id": request.session,
-        "orchestratorId": request.orchestrator,
-        "vpId": request.orchestrator,
-        "daemonId": request.daemon,
-        "organizationId": request.organization,
-        "type": "daemon",
-        "status": "active",
-        "scopes": request.scopes.names(),
-        "createdAt": request.now,
-        "lastActivityAt": request.now,
-        "lastActiveAt": request.now,
-        "lastHeartbeat": request.now,
-        "expiresAt": request.now.plus(SESSION_LIFETIME),
-    })
-    .to_string()
+fn session_record(request: &Attach) -> SessionRecord<'_> {
+    SessionRecord {
+        id: &request.session,
+        orchestrator_id: &request.orchestrator,
+        vp_id: &request.orchestrator,
+        daemon_id: &request.daemon,
+        organization_id: request.organization.as_ref(),
+        kind: "daemon",
+        status: "active",
+        scopes: request.scopes.names(),
+        created_at: request.now,
+        last_activity_at: request.now,
+        last_active_at: request.now,
+        last_heartbeat: request.now,
+        expires_at: request.now.plus(SESSION_LIFETIME),
+    }
 }
 
 fn text(value: Option<&Value>) -> Result<String> {
@@ -174,18 +159,20 @@ impl ConnectionRegistry for RedisBackplane {
         self.run_all(&pipe).await
     }
 
-    async fn save_subscriptions(
-        &self,
-        orchestrator: &OrchestratorId,
-        daemon: &DaemonId,
-        subscriptions: &Subscriptions,
-    ) -> Result<()> {
-        let key = keys::subscriptions(orchestrator, daemon);
-        if subscriptions.is_empty() {
-            return self.commands().del(key).await.map_err(unavailable);
+    async fn save_subscriptions(&self, remembered: &[Remembered]) -> Result<()> {
+        if remembered.is_empty() {
+            return Ok(());
         }
-        let text = serde_json::to_string(subscriptions).map_err(|error| corrupt(error.to_string()))?;
-        self.commands().set_ex(key, text, RETENTION.as_secs()).await.map_err(unavailable)
+        let mut pipe = redis::pipe();
+        for Remembered { orchestrator, daemon, subscriptions } in remembered {
+            let key = keys::subscriptions(orchestrator, daemon);
+            if subscriptions.is_empty() {
+                pipe.del(key).ignore();
+            } else {
+                pipe.set_ex(key, json(subscriptions.as_ref())?, RETENTION.as_secs()).ignore();
+            }
+        }
+        self.run_all(&pipe).await
     }
 
     async fn owner_of(&self, daemon: &DaemonId) -> Result<Option<OrchestratorId>> {

@@ -107,7 +107,8 @@ async fn subscriptions_and_revocations_outlive_the_process_and_connections_do_no
     attached(&hub.backplane, &attach("d1")).await;
     let mut wanted = Subscriptions::default();
     wanted.subscribe(&[TypePattern::All], &[]).expect("room");
-    hub.backplane.save_subscriptions(&orchestrator("vp_1"), &daemon("d1"), &wanted).await.expect("saved");
+    let remembered = remembered("vp_1", "d1", &wanted);
+    hub.backplane.save_subscriptions(&[remembered]).await.expect("saved");
     hub.revoke("token_of_d2", now().plus(Duration::from_secs(3600))).await;
 
     let hub = hub.restart();
@@ -127,6 +128,8 @@ async fn a_revoked_session_does_not_attach_with_any_token() {
 async fn a_heartbeat_says_something_for_ninety_seconds() {
     let hub = Embedded::start().await;
     let beat = |instance: &str, at| HeartbeatRecord {
+        node: node("node_1"),
+        connected_at: now(),
         orchestrator: orchestrator(instance),
         daemon: daemon("d1"),
         session: session("s1"),

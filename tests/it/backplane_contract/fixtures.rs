@@ -6,13 +6,14 @@ use neolith_hub::{
     backplane::{
         commit::{Ack, CommitBatch, DeadLetter, GroupOutcome, OrchestratorCommit, Sent},
         queue::{EventQueue, Waiting},
-        registry::{Attach, AttachOutcome, Attached, ConnectionRegistry, Detach},
+        registry::{Attach, AttachOutcome, Attached, ConnectionRegistry, Detach, Remembered},
     },
     domain::{
         clock::{self, Timestamp},
         event::{Event, EventType},
         ids::{ConnectionId, DaemonId, EventId, NodeId, OrchestratorId, SessionId},
         scope::ScopeSet,
+        subscription::Subscriptions,
     },
 };
 
@@ -93,7 +94,7 @@ pub(crate) async fn commit_at<B: EventQueue>(
 ) -> GroupOutcome {
     let mut group = OrchestratorCommit::new(orchestrator(owner));
     change(&mut group);
-    let batch = CommitBatch { now: at, groups: vec![group] };
+    let batch = CommitBatch { now: at, groups: vec![group], ..CommitBatch::default() };
     let outcome = backplane.commit(&batch).await.expect("committed");
     assert_eq!(outcome.groups.len(), 1, "one outcome per group");
     outcome.groups.into_iter().next().expect("an outcome")
@@ -144,4 +145,9 @@ pub(crate) async fn attached<B: ConnectionRegistry>(backplane: &B, request: &Att
         AttachOutcome::Attached(attached) => attached,
         refused => panic!("{:?} was refused: {refused:?}", request.daemon),
     }
+}
+
+pub(crate) fn remembered(owner: &str, instance: &str, subscriptions: &Subscriptions) -> Remembered {
+    let subscriptions = Arc::new(subscriptions.clone());
+    Remembered { orchestrator: orchestrator(owner), daemon: daemon(instance), subscriptions }
 }

@@ -49,6 +49,8 @@ pub(crate) async fn nobody_goes_offline_while_connected<H: Harness>(_: &H, backp
 pub(crate) async fn heartbeats_are_taken<H: Harness>(_: &H, backplane: &H::Backplane) {
     let metrics = serde_json::json!({ "memoryUsageBytes": 1 }).as_object().cloned();
     let beat = HeartbeatRecord {
+        node: node("node_1"),
+        connected_at: now(),
         orchestrator: orchestrator("vp_1"),
         daemon: daemon("d1"),
         session: session("session_of_d1"),

@@ -74,7 +74,8 @@ pub(crate) async fn subscriptions_come_back_to_the_same_instance<H: Harness>(
     assert_eq!(attached(backplane, &first).await.subscriptions, None);
     let mut wanted = Subscriptions::default();
     wanted.subscribe(&[TypePattern::parse("message.*").expect("a pattern")], &[]).expect("room");
-    backplane.save_subscriptions(&first.orchestrator, &first.daemon, &wanted).await.expect("saved");
+    let remembered = remembered("vp_1", "d1", &wanted);
+    backplane.save_subscriptions(&[remembered]).await.expect("saved");
     backplane.detach(&[end_of(&first)]).await.expect("detached");
     assert_eq!(attached(backplane, &attach("d1")).await.subscriptions, Some(wanted));
     assert_eq!(attached(backplane, &attach("d2")).await.subscriptions, None);

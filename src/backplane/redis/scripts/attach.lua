@@ -2,14 +2,15 @@
 -- KEYS: connections, connection, instances, session, orchestrator's sessions, instance's sessions,
 -- revocation, legacy revocations, subscriptions, queue, daemon's legacy list, routing queue, claims (3).
 -- ARGV: connection, node, daemon, limit, jti, session id, session record, session lifetime (s),
--- connection lifetime (s), retention (s), then the fields of the connection record.
+-- connection lifetime (s), retention (s), connection record.
 -- Returns {'revoked'}, {'full', member…}, or {'attached', replaced, subscriptions, depth, legacy}.
 local connections, connection, instances, session = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local call = redis.call
 if ARGV[5] ~= '' and (call('EXISTS', KEYS[7]) == 1 or call('SISMEMBER', KEYS[8], ARGV[5]) == 1) then
   return { 'revoked' }
 end
-local record = call('GET', session)
+local records = call('MGET', session, KEYS[9])
+local record = records[1]
 if record then
   local ok, known = pcall(cjson.decode, record)
   if ok and type(known) == 'table' and (known.status == 'revoked' or known.status == 'terminated') then
@@ -18,10 +19,11 @@ if record then
 end
 
 local replaced = call('HGET', instances, ARGV[3]) or ''
-if string.match(replaced, '^[^ ]*') == ARGV[1] then replaced = '' end
-local others = call('SCARD', connections) - call('SISMEMBER', connections, ARGV[1])
+local others = call('SCARD', connections)
 if replaced ~= '' then
-  others = others - call('SISMEMBER', connections, string.match(replaced, '^[^ ]+'))
+  local older = string.match(replaced, '^[^ ]+')
+  others = others - call('SISMEMBER', connections, older)
+  if older == ARGV[1] then replaced = '' end
 end
 if others >= tonumber(ARGV[4]) then
   local members = call('SMEMBERS', connections)
@@ -30,20 +32,21 @@ if others >= tonumber(ARGV[4]) then
 end
 if replaced ~= '' then call('SREM', connections, string.match(replaced, '^[^ ]+')) end
 call('SADD', connections, ARGV[1])
-call('EXPIRE', connections, ARGV[10])
 call('HSET', instances, ARGV[3], ARGV[1] .. ' ' .. ARGV[2])
-call('EXPIRE', instances, ARGV[10])
-call('HSET', connection, unpack(ARGV, 11))
-call('EXPIRE', connection, ARGV[9])
+-- Heartbeats go on refreshing these.
+if others == 0 then
+  call('EXPIRE', connections, ARGV[10])
+  call('EXPIRE', instances, ARGV[10])
+end
+call('SET', connection, ARGV[11], 'EX', ARGV[9])
 if not record then
   call('SET', session, ARGV[7], 'EX', ARGV[8])
   call('SADD', KEYS[5], ARGV[6])
   call('EXPIRE', KEYS[5], ARGV[8])
 end
-call('SADD', KEYS[6], ARGV[6])
-call('EXPIRE', KEYS[6], ARGV[8])
+if call('SADD', KEYS[6], ARGV[6]) == 1 then call('EXPIRE', KEYS[6], ARGV[8]) end
 
 local depth = redis.pcall('ZCARD', KEYS[10])
 local legacy = call('EXISTS', KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15])
 if type(depth) == 'table' then depth, legacy = 0, 1 end
-return { 'attached', replaced, call('GET', KEYS[9]) or '', depth, legacy }
+return { 'attached', replaced, records[2] or '', depth, legacy }
