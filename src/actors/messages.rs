@@ -136,9 +136,3 @@ pub struct DrainLegacy(pub Vec<LegacySource>);
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Sweep;
-
-/// To any supervised actor: fail, so that a test sees it come back.
-#[cfg(test)]
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct Fail;

@@ -11,6 +11,7 @@ mod backplane_contract_redis;
 mod bad_days;
 mod delivery;
 mod fleet;
+mod framework;
 mod http;
 mod protocol;
 mod redis_layout;
