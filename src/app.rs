@@ -54,7 +54,8 @@ pub enum AppError {
     Node,
 }
 
-/// Runs the hub on `listener` until `shutdown` resolves, then drains and stops it.
+/// Runs the hub on `listener` until `shutdown` resolves, then drains and stops it. When `hurry`
+/// resolves meanwhile, the drain ends at once; what is buffered is written all the same.
 ///
 /// Must be called inside an actix system.
 ///
@@ -64,6 +65,7 @@ pub async fn run(
     config: Config,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
+    hurry: impl Future<Output = ()>,
 ) -> Result<(), AppError> {
     let database = open_database(&config)?;
     let services = start_actors(&config, database.clone())?;
@@ -93,7 +95,7 @@ pub async fn run(
     let handle = server.handle();
     let serving = actix::spawn(server);
     shutdown.await;
-    stop(&services, config.server.drain_timeout).await;
+    stop(&services, config.server.drain_timeout, hurry).await;
     handle.stop(true).await;
     match serving.await {
         Ok(result) => result.map_err(AppError::from),
@@ -198,13 +200,21 @@ fn sweep_interval(limits: &Limits) -> Duration {
 }
 
 /// Drains: nobody new, everybody sent away in slots, everything written (delivery section 5).
-async fn stop(services: &Services, deadline: Duration) {
+async fn stop(services: &Services, deadline: Duration, hurry: impl Future<Output = ()>) {
     let shared = &services.shared;
     shared.state.start_draining();
     log::info!(connections = shared.connections.len(); "draining");
     let patience = deadline.saturating_sub(FLUSH_TIMEOUT).max(Duration::from_secs(1));
-    if services.manager.send(DrainAll { deadline: patience }).await.is_err() {
-        log::error!("the connections could not be drained");
+    tokio::select! {
+        drained = services.manager.send(DrainAll { deadline: patience }) => {
+            if drained.is_err() {
+                log::error!("the connections could not be drained");
+            }
+        }
+        () = hurry => {
+            log::warn!("the drain is cut short");
+            shared.connections.close_all().await;
+        }
     }
     let flush = async {
         let written = shared.queue.durable().await;

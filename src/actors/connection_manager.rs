@@ -350,10 +350,7 @@ impl Handler<DrainAll> for ConnectionManager {
                     me.do_send(Condemn { handle, reason: CloseReason::GoingAway });
                 }
             }
-            for handle in shared.connections.all() {
-                handle.evict(CloseReason::GoingAway);
-                handle.shut_down();
-            }
+            shared.connections.close_all().await;
             shared.metrics.draining(0);
         })
     }

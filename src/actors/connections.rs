@@ -35,6 +35,8 @@ use crate::{
 
 /// How many bytes of events may wait in a connection's mailbox.
 const MAX_QUEUED_BYTES: usize = 1024 * 1024;
+/// How long peers have to take the close frame of a hub that stops.
+const CLOSING: Duration = Duration::from_millis(250);
 /// How many messages may wait in a connection's mailbox.
 pub const MAILBOX_CAPACITY: usize = 1024;
 
@@ -228,11 +230,10 @@ impl ConnectionHandle {
             return false;
         }
         self.queued_bytes.fetch_add(size, Ordering::Relaxed);
-        let Some(actor) = self.actor.get() else { return false };
-        let sent = actor.try_send(Deliver(delivery.clone())).is_ok();
-        if sent {
-            self.asked();
-        } else {
+        // Before sending: the actor may answer before this returns.
+        self.asked();
+        let sent = self.actor.get().is_some_and(|actor| actor.try_send(Deliver(delivery.clone())).is_ok());
+        if !sent {
             self.queued_bytes.fetch_sub(size, Ordering::Relaxed);
         }
         sent
@@ -353,6 +354,17 @@ impl Connections {
     #[must_use]
     pub fn all(&self) -> Vec<Arc<ConnectionHandle>> {
         self.all.iter().map(|entry| entry.value().clone()).collect()
+    }
+
+    /// Ends every connection because the hub stops: first from inside, so that the peers learn why,
+    /// then from outside.
+    pub async fn close_all(&self) {
+        self.for_each(|handle| handle.evict(CloseReason::GoingAway));
+        let end = monotonic().plus(CLOSING);
+        while !self.is_empty() && monotonic() < end {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.for_each(|handle| handle.shut_down());
     }
 
     /// Calls `visit` with each connection.

@@ -119,7 +119,7 @@ async fn write_once(shared: &Shared, queue: &QueueAccess) {
     shared.metrics.commit_backlog.set(i64::try_from(queue.backlog()).unwrap_or(i64::MAX));
     let (batch, waiters) = queue.take();
     let mut retry = RETRY.0;
-    loop {
+    while !batch.is_empty() {
         let stopwatch = Stopwatch::start();
         match write(shared, &batch).await {
             Ok(outcome) => {

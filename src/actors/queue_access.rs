@@ -197,9 +197,13 @@ impl QueueAccess {
         self.0.urgent.notified().await;
     }
 
-    /// Takes everything that waits, with those who wait for it.
+    /// Takes everything that waits, with those who wait for it. A batch that was taken and never
+    /// reported as committed comes again: its writer failed, and writing it twice changes nothing.
     pub(super) fn take(&self) -> (Arc<CommitBatch>, Vec<oneshot::Sender<()>>) {
         let mut pending = self.0.pending.lock();
+        if let Some(unfinished) = pending.committing.clone() {
+            return (unfinished, Vec::new());
+        }
         let batch = Arc::new(pending.buffer.take(now().wall));
         pending.committing = Some(batch.clone());
         (batch, std::mem::take(&mut pending.waiters))
@@ -215,7 +219,8 @@ impl QueueAccess {
 
     /// How many changes wait.
     pub(super) fn backlog(&self) -> usize {
-        self.0.pending.lock().buffer.len()
+        let pending = self.0.pending.lock();
+        pending.buffer.len() + usize::from(pending.committing.is_some())
     }
 
     /// Looks for events that `who` wants and does not have yet, in the order of sending.

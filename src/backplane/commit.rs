@@ -20,6 +20,12 @@ pub struct CommitBatch {
 }
 
 impl CommitBatch {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.remembered.is_empty()
+    }
+
     /// Whether something in it concerns the orchestrator.
     #[must_use]
     pub fn concerns(&self, orchestrator: &OrchestratorId) -> bool {

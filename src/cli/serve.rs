@@ -38,16 +38,20 @@ pub(super) fn run(config: Config, overrides: &Overrides) -> Result<(), CliError>
     log::info!(address = local.as_str(), database:% = config.database; "the hub listens");
     actix_web::rt::System::new().block_on(async {
         let (stop, stopped) = oneshot::channel();
+        let (hurry, hurried) = oneshot::channel();
         let signals = Signals::new()?;
-        actix_web::rt::spawn(signals.watch(stop));
-        let shutdown = async {
-            // A watcher that is gone can never ask for a stop.
-            if stopped.await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        app::run(config, listener, shutdown).await.map_err(|error| CliError::failed(error.to_string()))
+        actix_web::rt::spawn(signals.watch(stop, hurry));
+        app::run(config, listener, asked(stopped), asked(hurried))
+            .await
+            .map_err(|error| CliError::failed(error.to_string()))
     })
+}
+
+/// Resolves when the watcher asks. A watcher that is gone can never ask.
+async fn asked(signal: oneshot::Receiver<()>) {
+    if signal.await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 struct Signals {
@@ -67,13 +71,17 @@ impl Signals {
         }
     }
 
-    /// The first signal asks for an orderly stop, the second one ends the process.
-    async fn watch(mut self, stop: oneshot::Sender<()>) {
+    /// The first signal asks for an orderly stop, the second one for a quick one, the third one ends
+    /// the process.
+    async fn watch(mut self, stop: oneshot::Sender<()>, hurry: oneshot::Sender<()>) {
         let first = self.next().await;
-        log::info!(signal = first; "stopping; a second signal ends the process at once");
+        log::info!(signal = first; "stopping; a second signal cuts the drain short");
         let _listening = stop.send(());
         let second = self.next().await;
-        log::warn!(signal = second; "ending at once");
+        log::warn!(signal = second; "stopping now; a third signal ends the process at once");
+        let _listening = hurry.send(());
+        let third = self.next().await;
+        log::warn!(signal = third; "ending at once");
         std::process::exit(1);
     }
 }

@@ -159,6 +159,7 @@ impl Connection {
         let shared = self.services.shared.clone();
         let manager = self.services.manager.clone();
         let (handle, address) = (self.handle.clone(), self.address);
+        let renewal = self.handle.is_admitted();
         let verified = shared.verifier.verify(&auth.access_token, now.wall);
         let answer = async move {
             let daemon = auth.daemon_id.clone();
@@ -174,6 +175,8 @@ impl Connection {
             match &answer {
                 Ok(admission) => shared.failures.forgive(address, &admission.identity.daemon),
                 Err(Refusal::Unavailable) => {}
+                // A renewal that failed is not somebody who knocks again and again.
+                Err(_) if renewal => {}
                 Err(_) => {
                     let delay = shared.failures.count(address, daemon.as_ref(), now.mono);
                     tokio::time::sleep(delay).await;
