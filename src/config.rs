@@ -132,9 +132,9 @@ pub enum Backplane {
         /// The file.
         queue_file: PathBuf,
     },
-    /// Redis, in one of its topologies.
+    /// One Redis server.
     Redis {
-        /// The URL, or several separated by commas.
+        /// The URL.
         url: Secret,
     },
 }

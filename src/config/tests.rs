@@ -107,9 +107,10 @@ fn redis_is_composed_of_its_parts_unless_there_is_a_url() {
     assert_eq!(url(&[("REDIS_PASSWORD", "left over")]), "embedded");
     let kubernetes = [("REDIS_HOST", "redis"), ("REDIS_PORT", "tcp://10.0.0.1:6379")];
     assert_eq!(url(&kubernetes), "redis://redis:6379/0", "a service link is no port");
-    assert!(
-        sentence(&[("REDIS_URL", "http://cache")]).contains("(REDIS_URL) must be a URL such as redis://")
-    );
+    for refused in ["http://cache", "rediss://cache", "redis://a,redis://b", "redis://"] {
+        let sentence = sentence(&[("REDIS_URL", refused)]);
+        assert!(sentence.contains("(REDIS_URL) must be one URL such as redis://"), "{refused}: {sentence}");
+    }
 }
 
 #[test]

@@ -121,14 +121,11 @@ pub(super) fn backplane(raw: &raw::Backplane, data_dir: &Path) -> Result<Backpla
     let port: u16 = range("backplane.redis_port", raw.redis_port, 1..=65_535)?;
     let database: u32 = range("backplane.redis_db", raw.redis_db, 0..=1_000_000)?;
     if !raw.redis_url.is_empty() {
-        let good = |url: &str| {
-            url.split_once("://")
-                .is_some_and(|(scheme, rest)| scheme.starts_with("redis") && !rest.is_empty())
-        };
-        if !raw.redis_url.split(',').map(str::trim).all(good) {
+        let host = raw.redis_url.strip_prefix("redis://").filter(|rest| !rest.is_empty());
+        if host.is_none_or(|rest| rest.contains(',')) {
             return Err(ConfigError::invalid(
                 "backplane.redis_url",
-                "must be a URL such as redis://host:6379, or several separated by commas",
+                "must be one URL such as redis://host:6379; TLS, Sentinel and Cluster are not supported yet",
             ));
         }
         return Ok(Backplane::Redis { url: Secret::new(raw.redis_url.as_str()) });
