@@ -190,8 +190,5 @@ async fn sweep(shared: &Shared, legacy: Option<mpsc::Sender<LegacySource>>) -> c
             }
         }
     }
-    let backlog = shared.backplane.backlog().await?;
-    shared.metrics.queue_depth.set(i64::try_from(backlog.events).unwrap_or(i64::MAX));
-    shared.metrics.queues.set(i64::try_from(backlog.queues).unwrap_or(i64::MAX));
     Ok(())
 }

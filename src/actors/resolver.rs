@@ -6,7 +6,13 @@
 //! 3. Else, if the event only names a daemon, that daemon's owner is meant.
 //! 4. Else the id is taken at its word: no database row is required of an orchestrator.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use actix_web::web;
 use quick_cache::sync::Cache;
@@ -27,6 +33,8 @@ use crate::{
 const CACHE_CAPACITY: usize = 100_000;
 /// For how long.
 const CACHE_TTL: Duration = Duration::from_secs(60);
+/// For how long a directory that did not answer is not asked again.
+const DIRECTORY_REST: Duration = Duration::from_secs(5);
 
 /// What an event may be looked up by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,6 +50,8 @@ pub enum Name {
 pub struct Resolver {
     cache: Cache<Name, (Option<OrchestratorId>, Monotonic)>,
     database: Arc<Database>,
+    /// Until when the directory rests, on the monotonic clock.
+    rests_until: AtomicU64,
     backplane: Arc<Backplane>,
 }
 
@@ -49,7 +59,8 @@ impl Resolver {
     /// A resolver that asks `database` and `backplane`.
     #[must_use]
     pub fn new(database: Arc<Database>, backplane: Arc<Backplane>) -> Self {
-        Self { cache: Cache::new(CACHE_CAPACITY), database, backplane }
+        let cache = Cache::new(CACHE_CAPACITY);
+        Self { cache, database, rests_until: AtomicU64::new(0), backplane }
     }
 
     /// What `published` must be looked up by.
@@ -77,18 +88,10 @@ impl Resolver {
     /// for this time only.
     pub async fn resolve(&self, name: Name) -> Option<OrchestratorId> {
         let (answer, certain) = match &name {
-            Name::Orchestrator(id) => {
-                let (database, id) = (self.database.clone(), id.clone());
-                let asked = id.clone();
-                match web::block(move || database.resolve(asked.as_str())).await {
-                    Ok(Ok(found)) => (Some(found.map_or(id, |found| found.orchestrator)), true),
-                    Ok(Err(error)) => {
-                        log::warn!(error:% = error; "the directory did not answer; ids are taken at their word");
-                        (Some(id), false)
-                    }
-                    Err(_) => (Some(id), false),
-                }
-            }
+            Name::Orchestrator(id) => match self.ask_directory(id.clone()).await {
+                Some(answer) => (Some(answer), true),
+                None => (Some(id.clone()), false),
+            },
             Name::Daemon(daemon) => match self.backplane.owner_of(daemon).await {
                 Ok(owner) => (owner, true),
                 Err(_) => (None, false),
@@ -98,6 +101,27 @@ impl Resolver {
             self.cache.insert(name, (answer.clone(), monotonic().plus(CACHE_TTL)));
         }
         answer
+    }
+}
+
+impl Resolver {
+    /// Whose id it is by the directory's word; its own, when the directory does not know it. `None`
+    /// when the directory does not answer: then it rests for a while, so that events do not queue up
+    /// behind its time-outs.
+    async fn ask_directory(&self, id: OrchestratorId) -> Option<OrchestratorId> {
+        if monotonic().0 < self.rests_until.load(Ordering::Relaxed) {
+            return None;
+        }
+        let (database, asked) = (self.database.clone(), id.clone());
+        match web::block(move || database.resolve(asked.as_str())).await {
+            Ok(Ok(found)) => Some(found.map_or(id, |found| found.orchestrator)),
+            Ok(Err(error)) => {
+                log::warn!(error:% = error; "the directory did not answer; ids are taken at their word");
+                self.rests_until.store(monotonic().plus(DIRECTORY_REST).0, Ordering::Relaxed);
+                None
+            }
+            Err(_) => None,
+        }
     }
 }
 

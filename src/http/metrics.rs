@@ -1,11 +1,21 @@
 //! `GET /metrics`: what the hub counts, for Prometheus.
 
+use std::time::Duration;
+
 use actix_web::{HttpResponse, web};
 
 use super::{HttpState, error::ApiError};
+use crate::backplane::queue::EventQueue as _;
+
+/// How long the queues may take to be counted; after that the last count stands.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 pub(super) async fn metrics(state: web::Data<HttpState>) -> Result<HttpResponse, ApiError> {
-    let rendered = state.services.shared.metrics.render();
+    let shared = &state.services.shared;
+    if let Ok(Ok(backlog)) = tokio::time::timeout(PATIENCE, shared.backplane.backlog()).await {
+        shared.metrics.waiting(backlog.queues, backlog.events);
+    }
+    let rendered = shared.metrics.render();
     let (content_type, text) = rendered.map_err(|error| {
         log::error!(error:% = error; "the metrics cannot be rendered");
         ApiError::Unavailable("The metrics cannot be rendered")

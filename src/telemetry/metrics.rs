@@ -21,6 +21,8 @@ pub struct Metrics {
     drops: IntCounterVec,
     malformed: IntCounterVec,
     authentications: IntCounterVec,
+    queue_depth: IntGauge,
+    queues: IntGauge,
     /// Connections whose handshake is done.
     pub open: IntGauge,
     /// Connections that are authenticated.
@@ -45,10 +47,6 @@ pub struct Metrics {
     pub commit_latency: Histogram,
     /// Changes that wait for the next group commit.
     pub commit_backlog: IntGauge,
-    /// Events that wait in all queues.
-    pub queue_depth: IntGauge,
-    /// Queues that are not empty.
-    pub queues: IntGauge,
     /// Whether the backplane answers.
     pub backplane_up: IntGauge,
     /// How often the event channels were lost and found again.
@@ -175,6 +173,12 @@ impl Metrics {
             connections,
             registry: add.0,
         })
+    }
+
+    /// Sets how much waits: how many queues are not empty, and how many events they hold.
+    pub fn waiting(&self, queues: u64, events: u64) {
+        self.queues.set(i64::try_from(queues).unwrap_or(i64::MAX));
+        self.queue_depth.set(i64::try_from(events).unwrap_or(i64::MAX));
     }
 
     /// Counts a closed connection.

@@ -67,8 +67,7 @@ impl Setup {
         let port = ports::free();
         self = self.env("HUB_BIND", &format!("127.0.0.1:{port}"));
         self = self.env("HUB_DATA_DIR", data.path().to_str().unwrap());
-        let mut hub =
-            Hub { process: None, environment: self.environment, port, _data: data, log: Arc::default() };
+        let mut hub = Hub { process: None, environment: self.environment, port, data, log: Arc::default() };
         hub.launch();
         hub
     }
@@ -79,7 +78,7 @@ pub(crate) struct Hub {
     process: Option<Process>,
     environment: BTreeMap<String, String>,
     port: u16,
-    _data: TempDir,
+    data: TempDir,
     log: Arc<Mutex<String>>,
 }
 
@@ -109,6 +108,11 @@ impl Hub {
     /// Waits until `GET /ready` says so.
     pub(crate) fn wait_until_ready(&self) {
         eventually(|| http::try_get(&self.url("/ready")) == Some(200), "GET /ready answers 200");
+    }
+
+    /// Where it keeps its files.
+    pub(crate) fn data_dir(&self) -> &Path {
+        self.data.path()
     }
 
     /// The port it listens on.
