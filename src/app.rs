@@ -224,7 +224,7 @@ async fn stop(services: &Services, deadline: Duration, hurry: impl Future<Output
         (written, retired)
     };
     match tokio::time::timeout(FLUSH_TIMEOUT, flush).await {
-        Ok((Ok(()), Ok(()))) => log::info!("everything is written"),
+        Ok((Ok(_), Ok(()))) => log::info!("everything is written"),
         _ => log::error!("the backplane did not take the last changes in time"),
     }
 }

@@ -249,6 +249,9 @@ async fn renew(shared: &Shared, admit: &Admit, known: &Identity) -> Result<Attac
     if known.orchestrator != admit.token.orchestrator {
         return Err(Refusal::Failed("the token belongs to another orchestrator"));
     }
+    if !admit.token.scopes.opens_socket() {
+        return Err(Refusal::NoScope);
+    }
     if let Some(jti) = &admit.token.jti {
         match shared.backplane.is_revoked(jti).await {
             Ok(false) => {}

@@ -25,7 +25,6 @@ use super::{
 use crate::{
     domain::{
         clock::{Monotonic, monotonic},
-        event::Event,
         ids::{ConnectionId, DaemonId, OrchestratorId, SessionId},
         subscription::Subscriptions,
     },
@@ -201,7 +200,9 @@ impl ConnectionHandle {
     /// Offers a live event; whether it is on its way. What is not taken is in the queue, and the
     /// connection knows that there is something.
     pub fn offer(&self, delivery: &Arc<Delivery>) -> bool {
-        let accepted = self.identity().is_some_and(|identity| identity.may_receive(&delivery.event));
+        let accepted = self.identity().is_some_and(|identity| {
+            identity.is_addressed(delivery.event.daemon.as_ref(), delivery.event.organization.as_ref())
+        });
         if !accepted {
             return false;
         }
@@ -276,24 +277,6 @@ impl ConnectionHandle {
         if let Some(socket) = &self.socket {
             let _ = socket.shutdown(std::net::Shutdown::Both);
         }
-    }
-}
-
-impl Identity {
-    /// Whether the event is for this daemon: the same tenant, and all instances or this one
-    /// (contract C3, 9.9.3).
-    #[must_use]
-    pub fn may_receive(&self, event: &Event) -> bool {
-        let tenant = match (&event.organization, &self.organization) {
-            (Some(named), Some(own)) => named == own,
-            // A token of the original platform names no organization; the event names its owner.
-            (Some(_), None) | (None, _) => true,
-        };
-        let instance = event
-            .daemon
-            .as_ref()
-            .is_none_or(|named| *named == self.daemon || named.as_str() == self.session.as_str());
-        tenant && instance
     }
 }
 

@@ -4,7 +4,7 @@
 //! hand out, encoded once. Does not: wait for the database (events whose target must be looked up
 //! stand aside, in order), or for a slow peer (what it does not take is in the queue).
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use actix::{
     Actor, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message, Supervised, WeakAddr,
@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use super::{
     connections::ConnectionHandle,
-    messages::{DrainLegacy, Origin, Publish, Routed, Sweep},
+    messages::{DrainLegacy, Forget, Origin, Publish, Routed, Sweep},
     offline_queue::OfflineQueue,
     resolver::{Name, Resolver, address},
     services::Shared,
@@ -39,6 +39,8 @@ use crate::{
 const RECENT_IDS: usize = 262_144;
 /// How many events may wait for their target to be looked up.
 const MAX_UNRESOLVED: usize = 10_000;
+/// How long to wait before the backplane is asked again for what happened without this hub.
+const CATCH_UP_RETRY: Duration = Duration::from_secs(1);
 /// How many bus messages are handled before other work gets its turn.
 const BUS_BURST: usize = 64;
 
@@ -117,12 +119,9 @@ impl EventRouter {
         }
         let (shared, me) = (self.shared.clone(), ctx.address());
         spawn_guarded(ctx, async move {
-            if let Err(error) = shared.backplane.greet(&shared.node).await {
-                log::warn!(error:% = error; "the other hubs were not greeted");
-            }
-            match shared.backplane.recently_acknowledged().await {
-                Ok(ids) => me.do_send(Prime(ids)),
-                Err(error) => log::warn!(error:% = error; "the last acknowledgements cannot be read"),
+            while let Err(error) = catch_up(&shared, &me).await {
+                log::warn!(error:% = error; "the hub has not caught up with the backplane yet");
+                tokio::time::sleep(CATCH_UP_RETRY).await;
             }
         });
     }
@@ -161,7 +160,8 @@ impl EventRouter {
         if self.unresolved_count >= MAX_UNRESOLVED {
             self.shared.metrics.malformed("unresolved_overflow");
             let event = published.event.id.as_str();
-            log::warn!(event; "too many events wait for their target; this one is dropped");
+            log::log!(self.shared.first_of_its_kind("unresolved_overflow"), event;
+                "too many events wait for their target; this one is dropped");
             return;
         }
         self.unresolved_count += 1;
@@ -184,7 +184,8 @@ impl EventRouter {
             }
             Err(reason) => {
                 self.shared.metrics.malformed("unresolved");
-                log::warn!(event = id.as_str(), reason; "an event is for nobody and is ignored");
+                log::log!(self.shared.first_of_its_kind("unresolved"), event = id.as_str(), reason;
+                    "an event is for nobody and is ignored");
             }
         }
     }
@@ -251,6 +252,13 @@ impl EventRouter {
     }
 }
 
+/// Tells the other hubs that this one is there, and learns what was acknowledged without it.
+async fn catch_up(shared: &Shared, router: &Addr<EventRouter>) -> crate::backplane::Result<()> {
+    shared.backplane.greet(&shared.node).await?;
+    router.do_send(Prime(shared.backplane.recently_acknowledged().await?));
+    Ok(())
+}
+
 impl Actor for EventRouter {
     type Context = Context<Self>;
 
@@ -306,6 +314,14 @@ impl Handler<Prime> for EventRouter {
     fn handle(&mut self, Prime(ids): Prime, ctx: &mut Self::Context) {
         let now = now().wall;
         guarded(ctx, |_| ids.iter().for_each(|(orchestrator, id)| self.recent.prime(orchestrator, id, now)));
+    }
+}
+
+impl Handler<Forget> for EventRouter {
+    type Result = ();
+
+    fn handle(&mut self, Forget(ids): Forget, ctx: &mut Self::Context) {
+        guarded(ctx, |_| ids.iter().for_each(|(orchestrator, id)| self.recent.forget(orchestrator, id)));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     backplane::{queue::LegacySource, records::HeartbeatRecord},
     domain::{
         event::Event,
-        ids::{DaemonId, OrchestratorId, SessionId},
+        ids::{DaemonId, EventId, OrchestratorId, SessionId},
     },
     protocol::{codes::CloseReason, event_frame::Delivery},
     session::effect::{Admission, Identity, Refusal},
@@ -85,6 +85,11 @@ pub struct Publish {
     /// Where they come from.
     pub origin: Origin,
 }
+
+/// To the router: these could not be kept after all; when they come again they are no duplicates.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Forget(pub Vec<(OrchestratorId, EventId)>);
 
 /// Where an event entered this hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! Does not: hold anything that a restart would lose (the buffer is in [`QueueAccess`]), block the
 //! router.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use actix::{Actor, AsyncContext as _, Context, Handler, Supervised};
 use tokio::sync::mpsc;
@@ -21,7 +21,10 @@ use crate::{
         queue::{EventQueue as _, LegacySource},
         registry::ConnectionRegistry as _,
     },
-    domain::clock::{Stopwatch, now},
+    domain::{
+        clock::{Stopwatch, now},
+        ids::OrchestratorId,
+    },
     telemetry::metrics::DropReason,
 };
 
@@ -119,12 +122,13 @@ async fn write_once(shared: &Shared, queue: &QueueAccess) {
     shared.metrics.commit_backlog.set(i64::try_from(queue.backlog()).unwrap_or(i64::MAX));
     let (batch, waiters) = queue.take();
     let mut retry = RETRY.0;
+    let mut unwritable = HashSet::new();
     while !batch.is_empty() {
         let stopwatch = Stopwatch::start();
         match write(shared, &batch).await {
             Ok(outcome) => {
                 shared.metrics.commit_latency.observe(stopwatch.seconds());
-                account(shared, &batch, &outcome);
+                unwritable = account(shared, &batch, &outcome);
                 note_backplane(shared, true);
                 break;
             }
@@ -137,7 +141,7 @@ async fn write_once(shared: &Shared, queue: &QueueAccess) {
             }
         }
     }
-    queue.committed(waiters);
+    queue.committed(waiters, &Arc::new(unwritable));
 }
 
 async fn write(shared: &Shared, batch: &CommitBatch) -> crate::backplane::Result<CommitOutcome> {
@@ -157,7 +161,9 @@ fn note_backplane(shared: &Shared, up: bool) -> bool {
     news
 }
 
-fn account(shared: &Shared, batch: &CommitBatch, outcome: &CommitOutcome) {
+/// Counts what a commit did. Returns whose queues could not be written.
+fn account(shared: &Shared, batch: &CommitBatch, outcome: &CommitOutcome) -> HashSet<OrchestratorId> {
+    let mut unwritable = HashSet::new();
     for (group, outcome) in batch.groups.iter().zip(&outcome.groups) {
         let stored = outcome.stores.iter().filter(|store| **store == StoreOutcome::Stored).count();
         shared.metrics.queued.inc_by(u64::try_from(stored).unwrap_or_default());
@@ -168,7 +174,16 @@ fn account(shared: &Shared, batch: &CommitBatch, outcome: &CommitOutcome) {
             let orchestrator = group.orchestrator.as_str();
             log::warn!(orchestrator, count; "the queue is full; its oldest events are dropped");
         }
+        if let Some(problem) = &outcome.failure {
+            let count = u64::try_from(group.stores.len()).unwrap_or_default();
+            shared.metrics.dropped(DropReason::Unwritable, count);
+            let orchestrator = group.orchestrator.as_str();
+            log::error!(orchestrator, count, problem = problem.as_str();
+                "a queue cannot be written: one of its keys holds something else; its events are dropped");
+            unwritable.insert(group.orchestrator.clone());
+        }
     }
+    unwritable
 }
 
 /// Looks through everything: expired events, forgotten lists, connections that missed a hint.

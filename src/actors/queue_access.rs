@@ -3,9 +3,10 @@
 //! The worker threads put changes in under a short lock; [`super::offline_queue::OfflineQueue`] writes
 //! them as group commits. Nothing here waits for the backplane unless it asks for an answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
+use quick_cache::sync::Cache;
 use thiserror::Error;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
@@ -18,8 +19,8 @@ use crate::{
     },
     domain::{
         clock::{Timestamp, now},
-        event::Event,
-        ids::EventId,
+        event::{Event, EventType},
+        ids::{ChannelId, DaemonId, EventId, OrchestratorId, OrganizationId},
         subscription::Subscriptions,
     },
     protocol::event_frame::Delivery,
@@ -29,8 +30,11 @@ use crate::{
 
 /// How many looks into queues run at once, over all connections: replay must not starve the rest.
 const CONCURRENT_LOOKS: usize = 32;
-/// How many events are read at once.
-const LOAD_CHUNK: usize = 64;
+/// How many events are read at once, before their size is known and at most.
+const FIRST_CHUNK: usize = 16;
+const MAX_CHUNK: usize = 128;
+/// How many envelopes of unwanted events are remembered, so that nobody reads them again and again.
+const ENVELOPES: usize = 65_536;
 /// How many bytes of events one look brings back at most.
 const MAX_PAGE_BYTES: usize = 512 * 1024;
 /// How long somebody waits for a group commit before the backplane counts as unavailable.
@@ -47,11 +51,15 @@ pub enum QueueError {
     Timeout,
 }
 
+/// The orchestrators whose queues could not be written, however often one tries.
+pub type Unwritable = Arc<HashSet<OrchestratorId>>;
+type Waiter = oneshot::Sender<Unwritable>;
+
 struct Pending {
     buffer: CommitBuffer,
     /// What is being written.
     committing: Option<Arc<CommitBatch>>,
-    waiters: Vec<oneshot::Sender<()>>,
+    waiters: Vec<Waiter>,
 }
 
 struct Shared {
@@ -61,9 +69,35 @@ struct Shared {
     /// Somebody waits for it to be written.
     urgent: Notify,
     looks: Semaphore,
+    envelopes: Cache<(OrchestratorId, EventId), Envelope>,
     backplane: Arc<Backplane>,
     metrics: Arc<Metrics>,
     commit_size: usize,
+}
+
+/// What decides whom an event is for.
+#[derive(Debug, Clone)]
+struct Envelope {
+    kind: EventType,
+    channel: Option<ChannelId>,
+    daemon: Option<DaemonId>,
+    organization: Option<OrganizationId>,
+}
+
+impl Envelope {
+    fn of(event: &Event) -> Self {
+        Self {
+            kind: event.kind.clone(),
+            channel: event.channel.clone(),
+            daemon: event.daemon.clone(),
+            organization: event.organization.clone(),
+        }
+    }
+
+    fn is_for(&self, who: &Identity, interest: &Subscriptions) -> bool {
+        who.is_addressed(self.daemon.as_ref(), self.organization.as_ref())
+            && interest.matches(&self.kind, self.channel.as_ref())
+    }
 }
 
 /// A handle on the queue; all handles share one buffer.
@@ -91,6 +125,7 @@ impl QueueAccess {
             filled: Notify::new(),
             urgent: Notify::new(),
             looks: Semaphore::new(CONCURRENT_LOOKS),
+            envelopes: Cache::new(ENVELOPES),
             backplane,
             metrics,
             commit_size,
@@ -162,18 +197,22 @@ impl QueueAccess {
             let writing = pending.committing.as_ref().is_some_and(|batch| batch.concerns(&who.orchestrator));
             writing || pending.buffer.concerns(&who.orchestrator, &who.daemon)
         };
-        if concerned { self.durable().await } else { Ok(()) }
+        if concerned {
+            self.durable().await?;
+        }
+        Ok(())
     }
 
-    /// Waits until everything that was put in before this call is durable.
+    /// Waits until everything that was put in before this call is durable. Tells whose queues were
+    /// written last but could not be.
     ///
     /// # Errors
     /// When that takes too long; it still happens once the backplane is back.
-    pub async fn durable(&self) -> Result<(), QueueError> {
+    pub async fn durable(&self) -> Result<Unwritable, QueueError> {
         let waiter = {
             let mut pending = self.0.pending.lock();
             if pending.buffer.is_empty() && pending.committing.is_none() {
-                return Ok(());
+                return Ok(Unwritable::default());
             }
             let (sender, receiver) = oneshot::channel();
             pending.waiters.push(sender);
@@ -182,7 +221,7 @@ impl QueueAccess {
         self.0.filled.notify_one();
         self.0.urgent.notify_one();
         match tokio::time::timeout(COMMIT_TIMEOUT, waiter).await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(unwritable)) => Ok(unwritable),
             _ => Err(QueueError::Timeout),
         }
     }
@@ -199,7 +238,7 @@ impl QueueAccess {
 
     /// Takes everything that waits, with those who wait for it. A batch that was taken and never
     /// reported as committed comes again: its writer failed, and writing it twice changes nothing.
-    pub(super) fn take(&self) -> (Arc<CommitBatch>, Vec<oneshot::Sender<()>>) {
+    pub(super) fn take(&self) -> (Arc<CommitBatch>, Vec<Waiter>) {
         let mut pending = self.0.pending.lock();
         if let Some(unfinished) = pending.committing.clone() {
             return (unfinished, Vec::new());
@@ -210,10 +249,10 @@ impl QueueAccess {
     }
 
     /// What was taken is written.
-    pub(super) fn committed(&self, waiters: Vec<oneshot::Sender<()>>) {
+    pub(super) fn committed(&self, waiters: Vec<Waiter>, unwritable: &Unwritable) {
         self.0.pending.lock().committing = None;
         for waiter in waiters {
-            let _ = waiter.send(());
+            let _ = waiter.send(unwritable.clone());
         }
     }
 
@@ -237,27 +276,39 @@ impl QueueAccess {
         self.durable().await?;
         let waiting = self.0.backplane.waiting(&who.orchestrator).await?;
         let mut page = Page { queue_is_empty: waiting.is_empty(), ..Page::default() };
-        let candidates: Vec<EventId> = waiting
-            .into_iter()
-            .map(|Waiting { id, .. }| id)
-            .filter(|id| !request.exclude.contains(id))
-            .collect();
-        let mut bytes = 0;
-        let mut chunks = candidates.chunks(LOAD_CHUNK).peekable();
-        while let Some(chunk) = chunks.next() {
-            for loaded in self.0.backplane.load(&who.orchestrator, &who.daemon, chunk).await? {
-                bytes += loaded.body.len();
-                page.events.extend(self.read(who, loaded).filter(|fetched| {
-                    let event = &fetched.delivery.event;
-                    who.may_receive(event) && interest.matches(&event.kind, event.channel.as_ref())
-                }));
+        let mut candidates = waiting.into_iter().map(|Waiting { id, .. }| id).filter(|id| {
+            let unwanted = || {
+                let envelope = self.0.envelopes.get(&(who.orchestrator.clone(), id.clone()));
+                envelope.is_some_and(|envelope| !envelope.is_for(who, interest))
+            };
+            !request.exclude.contains(id) && !unwanted()
+        });
+        let (mut wanted_bytes, mut chunk_size) = (0, FIRST_CHUNK);
+        loop {
+            let chunk: Vec<EventId> = candidates.by_ref().take(chunk_size).collect();
+            if chunk.is_empty() {
+                return Ok(page);
             }
-            if page.events.len() >= request.limit || bytes >= MAX_PAGE_BYTES {
-                page.more = chunks.peek().is_some();
-                break;
+            let loaded = self.0.backplane.load(&who.orchestrator, &who.daemon, &chunk).await?;
+            let loaded_bytes: usize = loaded.iter().map(|loaded| loaded.body.len()).sum();
+            for fetched in loaded.into_iter().filter_map(|loaded| self.read(who, loaded)) {
+                let event = &fetched.delivery.event;
+                let envelope = Envelope::of(event);
+                if envelope.is_for(who, interest) {
+                    wanted_bytes += event.body.len();
+                    page.events.push(fetched);
+                } else {
+                    self.0.envelopes.insert((who.orchestrator.clone(), event.id.clone()), envelope);
+                }
             }
+            if page.events.len() >= request.limit || wanted_bytes >= MAX_PAGE_BYTES {
+                page.more = candidates.next().is_some();
+                return Ok(page);
+            }
+            // As many as fill a page at the size that these have.
+            let average = (loaded_bytes / chunk.len()).max(1);
+            chunk_size = (MAX_PAGE_BYTES / average).clamp(1, MAX_CHUNK);
         }
-        Ok(page)
     }
 
     /// Reads events again that are still in the queue.
@@ -279,7 +330,7 @@ impl QueueAccess {
             }),
             Err(error) => {
                 let (event, orchestrator) = (loaded.id.as_str(), who.orchestrator.as_str());
-                log::warn!(event, orchestrator, error:% = error; "the queue holds what is no event");
+                log::warn!(event, orchestrator, error:% = error; "the queue holds what is no event; it goes to the dead letters");
                 self.0.metrics.malformed("queue");
                 self.bury(who, DeadLetter { id: loaded.id, reason: "unreadable", attempts: 0 });
                 None

@@ -72,7 +72,7 @@ impl Resolver {
         }
     }
 
-    /// The answer, if it is known without asking: `Some(None)` is a known nobody.
+    /// The answer, if it is known without asking.
     #[must_use]
     pub fn cached(&self, name: &Name, connections: &Connections) -> Option<Option<OrchestratorId>> {
         if let Name::Orchestrator(id) = name
@@ -93,7 +93,11 @@ impl Resolver {
                 None => (Some(id.clone()), false),
             },
             Name::Daemon(daemon) => match self.backplane.owner_of(daemon).await {
-                Ok(owner) => (owner, true),
+                // Nobody today may be somebody in a moment.
+                Ok(owner) => {
+                    let certain = owner.is_some();
+                    (owner, certain)
+                }
                 Err(_) => (None, false),
             },
         };

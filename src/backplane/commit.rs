@@ -111,6 +111,8 @@ pub enum StoreOutcome {
     Duplicate,
     /// It was acknowledged before.
     AlreadyAcknowledged,
+    /// It could not be kept; see [`GroupOutcome::failure`].
+    Failed,
 }
 
 /// What a group commit did.
@@ -129,4 +131,6 @@ pub struct GroupOutcome {
     pub acknowledged: u64,
     /// Events that were dropped because the queue was full, oldest first.
     pub dropped: Vec<EventId>,
+    /// Why the group took no effect: its keys hold what the hub never wrote. Trying again is useless.
+    pub failure: Option<String>,
 }

@@ -8,7 +8,8 @@ use serde_json::{json, value::RawValue};
 use super::{HttpState, body, error::ApiError};
 use crate::{
     actors::{
-        messages::{Origin, Publish, Routed},
+        messages::{Forget, Origin, Publish, Routed},
+        queue_access::Unwritable,
         resolver::{Resolver, address},
     },
     auth::api_key,
@@ -16,7 +17,7 @@ use crate::{
         clock::now,
         envelope::{Context, Published},
         event::Event,
-        ids::SessionId,
+        ids::{EventId, OrchestratorId, SessionId},
     },
 };
 
@@ -70,16 +71,34 @@ pub(super) async fn publish(
     let routed = state.services.router.send(Publish { events: accepted, origin: Origin::Direct }).await;
     let routed =
         routed.map_err(|_| ApiError::Unavailable("The router is starting again; nothing was accepted"))?;
-    for ((place, event), routed) in places.into_iter().zip(&kept).zip(&routed) {
-        if let Some(verdict) = verdicts.get_mut(place) {
+    for ((place, event), routed) in places.iter().zip(&kept).zip(&routed) {
+        if let Some(verdict) = verdicts.get_mut(*place) {
             *verdict = Verdict::of(event, routed);
         }
     }
-    shared.queue.durable().await.map_err(|error| {
+    let unwritable = shared.queue.durable().await.map_err(|error| {
         log::error!(error:% = error; "published events are not stored yet");
         ApiError::Unavailable("The events could not be stored in time; publish them again")
     })?;
+    let lost = accepted_by(&unwritable, &kept);
+    if !lost.is_empty() {
+        for (event, place) in
+            kept.iter().zip(&places).filter(|(event, _)| unwritable.contains(&event.orchestrator))
+        {
+            if let Some(verdict) = verdicts.get_mut(*place) {
+                *verdict =
+                    Verdict::of(event, &Routed::Rejected("this orchestrator's queue cannot be written"));
+            }
+        }
+        state.services.router.do_send(Forget(lost));
+    }
     Ok(HttpResponse::Ok().json(json!({ "results": verdicts })))
+}
+
+/// The events whose orchestrator's queue could not be written.
+fn accepted_by(unwritable: &Unwritable, events: &[Event]) -> Vec<(OrchestratorId, EventId)> {
+    let lost = events.iter().filter(|event| unwritable.contains(&event.orchestrator));
+    lost.map(|event| (event.orchestrator.clone(), event.id.clone())).collect()
 }
 
 fn authorize(request: &HttpRequest, state: &HttpState) -> Result<(), ApiError> {

@@ -114,6 +114,22 @@ pub struct Identity {
     pub connected_at: Timestamp,
 }
 
+impl Identity {
+    /// Whether an event for `daemon` of `organization` is for this connection: the same tenant, and
+    /// all instances or this one (contract C3, 9.9.3).
+    #[must_use]
+    pub fn is_addressed(&self, daemon: Option<&DaemonId>, organization: Option<&OrganizationId>) -> bool {
+        let tenant = match (organization, &self.organization) {
+            (Some(named), Some(own)) => named == own,
+            // A token of the original platform names no organization; the event names its owner.
+            (Some(_), None) | (None, _) => true,
+        };
+        let instance =
+            daemon.is_none_or(|named| *named == self.daemon || named.as_str() == self.session.as_str());
+        tenant && instance
+    }
+}
+
 /// A connection that was admitted, or whose token was renewed.
 #[derive(Debug, Clone)]
 pub struct Admission {

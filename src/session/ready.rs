@@ -74,8 +74,10 @@ impl Ready {
             limits,
         };
         ready.greet(&admission, request_id, out);
-        if let Some(subscriptions) = admission.subscriptions.filter(|restored| !restored.is_empty()) {
-            ready.subscriptions = Arc::new(subscriptions);
+        let mut restored = admission.subscriptions.unwrap_or_default();
+        restored.restrict(ready.scopes, ready.limits.strict_scopes);
+        if !restored.is_empty() {
+            ready.subscriptions = Arc::new(restored);
             out.push(Effect::Subscribed(ready.subscriptions.clone()));
         }
         if admission.backlog {
@@ -117,6 +119,11 @@ impl Ready {
         self.scopes = admission.scopes;
         self.token_deadline = token_deadline(&admission, now);
         self.greet(&admission, request_id, out);
+        let mut allowed = Subscriptions::clone(&self.subscriptions);
+        if allowed.restrict(self.scopes, self.limits.strict_scopes) {
+            self.subscriptions = Arc::new(allowed);
+            out.push(Effect::Subscribed(self.subscriptions.clone()));
+        }
         true
     }
 

@@ -70,6 +70,8 @@ pub enum DropReason {
     DeadLetter,
     /// The buffer before the store was full.
     BufferFull,
+    /// The queue's keys hold what the hub never wrote.
+    Unwritable,
 }
 
 impl DropReason {
@@ -79,6 +81,7 @@ impl DropReason {
             Self::Expired => "expired",
             Self::DeadLetter => "dead_letter",
             Self::BufferFull => "buffer_full",
+            Self::Unwritable => "unwritable",
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     backplane::queue::{EventQueue as _, LegacySource},
     domain::{
         clock::now,
-        envelope::{Context, Published},
+        envelope::{Context, EnvelopeError, Published},
         event::Event,
         ids::OrchestratorId,
     },
@@ -80,39 +80,53 @@ async fn drain(shared: &Shared, ingest: &Ingest, source: &LegacySource) -> Resul
             Err(kind) => {
                 shared.metrics.malformed(kind);
                 let orchestrator = source.orchestrator().as_str();
-                log::warn!(orchestrator, kind; "a legacy list holds what is no event");
+                log::log!(shared.first_of_its_kind(kind), orchestrator, kind;
+                    "a legacy list holds what is no event");
             }
         }
     }
     let count = events.len();
+    let targets: HashSet<OrchestratorId> = events.iter().map(|event| event.orchestrator.clone()).collect();
     let publish = Publish { events, origin: Origin::Direct };
     ingest.send(publish).await.map_err(|error| error.to_string())?;
-    shared.queue.durable().await.map_err(|error| error.to_string())?;
+    let unwritable = shared.queue.durable().await.map_err(|error| error.to_string())?;
+    if !unwritable.is_disjoint(&targets) {
+        return Err("its events cannot be stored".to_owned());
+    }
     shared.backplane.release_legacy(&claim).await.map_err(|error| error.to_string())?;
     log::info!(orchestrator = source.orchestrator().as_str(), count; "a legacy list was drained");
     Ok(())
 }
 
 async fn read(shared: &Shared, source: &LegacySource, entry: &Bytes) -> Result<Event, &'static str> {
-    let orchestrator = Some(source.orchestrator().clone());
-    let (json, context) = match source {
-        LegacySource::Orchestrator(_) => (entry.clone(), Context { orchestrator, ..Context::default() }),
-        LegacySource::Daemon(daemon, _) => {
-            (entry.clone(), Context { orchestrator, daemon: Some(daemon.clone()), ..Context::default() })
-        }
-        LegacySource::Routing(orchestrator) => {
-            (from_message(orchestrator, entry).ok_or("routing_message")?, Context::default())
-        }
+    let json = match source {
+        LegacySource::Orchestrator(_) | LegacySource::Daemon(..) => entry.clone(),
+        LegacySource::Routing(orchestrator) => from_message(orchestrator, entry).ok_or("routing_message")?,
     };
-    let published = Published::parse(&json, &context, now().wall).map_err(|error| error.kind())?;
+    let published = parse(source, &json)?;
     let name = Resolver::name(&published);
     let target = match shared.resolver.cached(&name, &shared.connections) {
         Some(target) => target,
         None => shared.resolver.resolve(name).await,
     };
-    // The list's owner is who reads it, whatever its writer put into the event.
-    let target = target.or_else(|| context.orchestrator.clone());
     address(published, target).map_err(|_| "unresolved")
+}
+
+/// Reads an entry. An entry that names nobody belongs to whom its list is named after, and to nobody
+/// else: a daemon chooses its own name, and must not come by another one's events through it.
+fn parse(source: &LegacySource, json: &Bytes) -> Result<Published, &'static str> {
+    let named_after = match source {
+        LegacySource::Orchestrator(id) | LegacySource::Routing(id) => Some(id.clone()),
+        LegacySource::Daemon(daemon, _) => OrchestratorId::parse(daemon.as_str()).ok(),
+    };
+    let now = now().wall;
+    match Published::parse(json, &Context::default(), now) {
+        Err(EnvelopeError::Missing("orchestratorId")) => {
+            let context = Context { orchestrator: named_after, ..Context::default() };
+            Published::parse(json, &context, now).map_err(|error| error.kind())
+        }
+        read => read.map_err(|error| error.kind()),
+    }
 }
 
 /// A queued message as the event that the original router would have made of it. Its id is derived,
@@ -142,6 +156,18 @@ fn from_message(orchestrator: &OrchestratorId, entry: &Bytes) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::DaemonId;
+
+    #[test]
+    fn an_entry_that_names_nobody_belongs_to_whom_its_list_is_named_after() {
+        let victim = DaemonId::parse("vp_victim").expect("an id");
+        let thief = OrchestratorId::parse("vp_thief").expect("an id");
+        let list = LegacySource::Daemon(victim, thief);
+        let entry = Bytes::from_static(br#"{"id":"e","type":"mention","payload":{},"createdAt":1}"#);
+        let published = parse(&list, &entry).expect("an event");
+        assert_eq!(published.event.orchestrator.as_str(), "vp_victim");
+        assert!(!published.names_only_daemon);
+    }
 
     #[test]
     fn a_queued_message_becomes_the_event_that_the_original_router_makes() {

@@ -28,6 +28,8 @@ const EXPIRE_PAGE: isize = 1000;
 /// How many queues are asked for their depth at once.
 const BACKLOG_PAGE: usize = 1000;
 
+/// What `commit.lua` answers: see there.
+type CommitReply = (String, Vec<u64>, Vec<String>, Vec<String>);
 /// What `HMGET` answers.
 type Values = Vec<Option<Vec<u8>>>;
 
@@ -75,7 +77,7 @@ impl RedisBackplane {
                 call.arg(dead.id.as_str()).arg(dead.reason).arg(dead.attempts);
             }
         }
-        let reply: (String, Vec<u64>, Vec<String>) = self.run(&call).await?;
+        let reply: CommitReply = self.run(&call).await?;
         outcome(batch, reply)
     }
 
@@ -83,6 +85,7 @@ impl RedisBackplane {
     /// this costs a duplicate, never an event.
     async fn commit_in_flight(&self, groups: &[OrchestratorCommit]) -> Result<()> {
         let mut pipe = redis::pipe();
+        pipe.ignore_errors();
         let mut commands = 0_usize;
         for group in groups {
             for ack in &group.acks {
@@ -111,7 +114,7 @@ impl RedisBackplane {
 
 fn outcome(
     batch: &CommitBatch,
-    (letters, acknowledged, drops): (String, Vec<u64>, Vec<String>),
+    (letters, acknowledged, drops, failures): CommitReply,
 ) -> Result<CommitOutcome> {
     let mut letters = letters.bytes();
     let mut groups = Vec::with_capacity(batch.groups.len());
@@ -120,22 +123,33 @@ fn outcome(
             Some(b'S') => Ok(StoreOutcome::Stored),
             Some(b'D') => Ok(StoreOutcome::Duplicate),
             Some(b'A') => Ok(StoreOutcome::AlreadyAcknowledged),
+            Some(b'E') => Ok(StoreOutcome::Failed),
             _ => Err(corrupt("the commit script answered too little")),
         });
         groups.push(GroupOutcome {
             stores: stores.collect::<Result<_>>()?,
             acknowledged: acknowledged.get(index).copied().unwrap_or_default(),
             dropped: Vec::new(),
+            failure: None,
         });
     }
-    for pair in drops.chunks_exact(2) {
-        let [group, id] = pair else { continue };
-        let group = group.parse::<usize>().ok().and_then(|number| groups.get_mut(number.checked_sub(1)?));
+    let index = |number: &String| number.parse::<usize>().ok()?.checked_sub(1);
+    for (number, id) in pairs(&drops) {
+        let group = index(number).and_then(|index| groups.get_mut(index));
         if let (Some(group), Ok(id)) = (group, EventId::parse(id)) {
             group.dropped.push(id);
         }
     }
+    for (number, problem) in pairs(&failures) {
+        if let Some(group) = index(number).and_then(|index| groups.get_mut(index)) {
+            group.failure = Some(problem.clone());
+        }
+    }
     Ok(CommitOutcome { groups })
+}
+
+fn pairs(flat: &[String]) -> impl Iterator<Item = (&String, &String)> {
+    flat.chunks_exact(2).filter_map(|pair| Some((pair.first()?, pair.get(1)?)))
 }
 
 /// Whether another kind of value lies under the queue's name: a legacy list, which is drained, not
@@ -147,7 +161,9 @@ fn is_wrong_type(error: &RedisError) -> bool {
 impl EventQueue for RedisBackplane {
     async fn commit(&self, batch: &CommitBatch) -> Result<CommitOutcome> {
         let outcome = self.commit_queues(batch).await?;
-        self.commit_in_flight(&batch.groups).await?;
+        if let Err(error) = self.commit_in_flight(&batch.groups).await {
+            log::warn!(error:% = error; "deliveries in flight were not noted; they may come again as new");
+        }
         Ok(outcome)
     }
 
