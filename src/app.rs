@@ -1,6 +1,6 @@
 //! The composition root: builds everything once, and stops it in order.
 
-use std::{future::Future, net::TcpListener, sync::Arc, time::Duration};
+use std::{future::Future, net::TcpListener, path::Path, sync::Arc, time::Duration};
 
 use actix::Supervisor;
 use actix_web::{App, HttpServer};
@@ -31,6 +31,8 @@ use crate::{
 
 /// How often all connections are looked at, at least and at most.
 const SWEEP: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// Where the name of the last run is kept, in the data directory.
+const NODE_FILE: &str = "node";
 /// How long the last writes may take when the hub stops.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -116,6 +118,17 @@ fn open_database(config: &Config) -> Result<Arc<Database>, AppError> {
     Ok(Arc::new(database))
 }
 
+/// Draws a name for this run of the hub, and finds the one of the run before it.
+fn draw_node(data_dir: &Path) -> Result<(NodeId, Option<NodeId>), AppError> {
+    let file = data_dir.join(NODE_FILE);
+    let before = std::fs::read_to_string(&file).ok().and_then(|name| NodeId::parse(name.trim()).ok());
+    let node = NodeId::parse(&Uuid::new_v4().simple().to_string()).map_err(|_| AppError::Node)?;
+    if let Err(error) = std::fs::write(&file, node.as_str()) {
+        log::warn!(error:% = error; "the name of this run is not kept; after a crash its connections count for a while");
+    }
+    Ok((node, before))
+}
+
 fn open_backplane(config: &Config) -> Result<Backplane, AppError> {
     Ok(match &config.backplane {
         config::Backplane::Embedded { queue_file } => Backplane::embedded(queue_file)?,
@@ -132,9 +145,10 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Services, Ap
     let queue =
         QueueAccess::new(backplane.clone(), metrics.clone(), delivery.buffer_capacity, delivery.commit_size);
     let limits = limits(config);
-    let node = NodeId::parse(&Uuid::new_v4().simple().to_string()).map_err(|_| AppError::Node)?;
+    let (node, predecessor) = draw_node(&config.server.data_dir)?;
     let shared = Arc::new(Shared {
         node,
+        predecessor,
         resolver: Resolver::new(database, backplane.clone()),
         backplane,
         queue,

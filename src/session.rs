@@ -38,6 +38,10 @@ use ready::Ready;
 
 /// How many undecodable frames in a row close the connection.
 const UNDECODABLE_TO_CLOSE: u8 = 3;
+/// How many acknowledgements of unknown events weigh as much as one message.
+const UNKNOWN_ACKS_PER_MESSAGE: usize = 100;
+/// How long a client that floods the hub is not read from, per frame too many.
+const FLOOD_PAUSE: Duration = Duration::from_millis(20);
 
 /// One connection's state.
 #[derive(Debug)]
@@ -95,7 +99,7 @@ impl Session {
             Err(DecodeError::Undecodable(problem)) => self.on_undecodable(&problem, out),
             Err(DecodeError::Invalid { request_id, field, problem }) => {
                 self.undecodable = 0;
-                if self.passes_rate(now, out) {
+                if self.passes_rate(1, now, out) {
                     out.push(invalid(field, &problem, request_id));
                 }
             }
@@ -122,14 +126,11 @@ impl Session {
     fn on_frame(&mut self, frame: ClientFrame, now: Now, out: &mut Vec<Effect>) {
         if let Phase::Ready(ready) = &mut self.phase {
             ready.alive(now.mono);
-            // Acknowledging what the hub sent is no message of the client's own; see contract 9.7.
-            if let ClientMessage::Ack { event_ids } = &frame.message
-                && ready.on_ack(event_ids, now, out)
-            {
-                return;
-            }
         }
-        if !self.passes_rate(now, out) {
+        if let ClientMessage::Ack { event_ids } = frame.message {
+            return self.on_ack(event_ids, frame.id, now, out);
+        }
+        if !self.passes_rate(1, now, out) {
             return;
         }
         match (&mut self.phase, frame.message) {
@@ -138,11 +139,7 @@ impl Session {
             (_, ClientMessage::Auth(auth)) => {
                 out.push(Effect::Authenticate { auth, request_id: frame.id });
             }
-            (Phase::AwaitingAuth { .. }, _) => {
-                let code = ErrorCode::NotAuthenticated;
-                let message = "send an auth frame first".to_owned();
-                out.push(Effect::Send(ServerMessage::Error { code, message, field: None }, frame.id));
-            }
+            (Phase::AwaitingAuth { .. }, _) => out.push(not_authenticated(frame.id)),
             (Phase::Ready(_), ClientMessage::Ack { .. }) => {}
             (Phase::Ready(ready), ClientMessage::Heartbeat(beat)) => {
                 ready.on_heartbeat(beat, frame.id, now, out);
@@ -156,14 +153,37 @@ impl Session {
         }
     }
 
-    fn passes_rate(&mut self, now: Now, out: &mut Vec<Effect>) -> bool {
+    /// Acknowledging what the hub sent is no message of the client's own (contract 9.7). Ids that are
+    /// not in flight here may be late, or made up: they pass, but they weigh.
+    fn on_ack(&mut self, ids: Vec<EventId>, request_id: Option<String>, now: Now, out: &mut Vec<Effect>) {
+        let Phase::Ready(ready) = &mut self.phase else {
+            if self.passes_rate(1, now, out) {
+                out.push(not_authenticated(request_id));
+            }
+            return;
+        };
+        let (known, unknown): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| ready.is_on_its_way(id));
+        let weight = u32::try_from(unknown.len().div_ceil(UNKNOWN_ACKS_PER_MESSAGE)).unwrap_or(u32::MAX);
+        let late =
+            if unknown.is_empty() || self.passes_rate(weight, now, out) { unknown } else { Vec::new() };
+        if let Phase::Ready(ready) = &mut self.phase
+            && !(known.is_empty() && late.is_empty())
+        {
+            ready.on_ack(known.into_iter().chain(late).collect(), now, out);
+        }
+    }
+
+    /// Counts a frame that weighs as much as `weight` messages.
+    fn passes_rate(&mut self, weight: u32, now: Now, out: &mut Vec<Effect>) -> bool {
         let Limits { message_limit, message_window, .. } = *self.limits;
-        match self.rate.count(now.mono, message_limit, message_window) {
+        match self.rate.count(weight, now.mono, message_limit, message_window) {
             Verdict::Pass => true,
             Verdict::Drop { warn, count, retry_after } => {
                 if warn {
                     let warning = rate_limit("message.send", retry_after, count, message_limit);
                     out.push(Effect::Send(warning, None));
+                } else {
+                    out.push(Effect::Pause(FLOOD_PAUSE));
                 }
                 false
             }
@@ -184,6 +204,8 @@ impl Session {
     ) {
         match (&mut self.phase, answer) {
             (Phase::Closed, _) => {}
+            // The token that the connection has is still good.
+            (Phase::Ready(_), Err(Refusal::Unavailable)) => out.push(unavailable(request_id)),
             (_, Err(refusal)) => self.refuse(refusal, request_id, out),
             (Phase::AwaitingAuth { .. }, Ok(admission)) => {
                 let ready = Ready::admit(self.limits.clone(), admission, request_id, now, out);
@@ -216,9 +238,7 @@ impl Session {
                 CloseReason::MaxConnections,
             ),
             Refusal::Unavailable => {
-                let message = "the hub cannot authenticate anybody right now".to_owned();
-                let code = ErrorCode::InternalError;
-                out.push(Effect::Send(ServerMessage::Error { code, message, field: None }, request_id));
+                out.push(unavailable(request_id));
                 return self.close(CloseReason::Internal, out);
             }
         };
@@ -298,6 +318,18 @@ impl Session {
             None => {}
         }
     }
+}
+
+fn unavailable(request_id: Option<String>) -> Effect {
+    let code = ErrorCode::InternalError;
+    let message = "the hub cannot authenticate anybody right now".to_owned();
+    Effect::Send(ServerMessage::Error { code, message, field: None }, request_id)
+}
+
+fn not_authenticated(request_id: Option<String>) -> Effect {
+    let code = ErrorCode::NotAuthenticated;
+    let message = "send an auth frame first".to_owned();
+    Effect::Send(ServerMessage::Error { code, message, field: None }, request_id)
 }
 
 fn invalid(field: String, problem: &str, request_id: Option<String>) -> Effect {

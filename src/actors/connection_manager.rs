@@ -217,7 +217,12 @@ async fn enter(shared: &Shared, admit: &Admit, identity: &Arc<Identity>) -> Resu
     // Attaches of the same millisecond travel together: a storm of them costs the backplane, and this
     // thread, a fraction of what each alone would.
     tokio::time::sleep(ATTACH_INTERVAL).await;
-    let outcome = shared.backplane.attach(&attach(shared, admit, identity, now().wall)).await;
+    let mut outcome = shared.backplane.attach(&attach(shared, admit, identity, now().wall)).await;
+    if matches!(outcome, Ok(AttachOutcome::QuotaExceeded)) {
+        // Who left a moment ago may still be counted.
+        tokio::time::sleep(DETACH_INTERVAL * 2).await;
+        outcome = shared.backplane.attach(&attach(shared, admit, identity, now().wall)).await;
+    }
     match outcome {
         Ok(AttachOutcome::Attached(attached)) => Ok(attached),
         Ok(AttachOutcome::QuotaExceeded) => Err(Refusal::TooMany),

@@ -24,6 +24,7 @@ use crate::{
     backplane::{
         bus::{BusMessage, EventBus as _, NodeCommand},
         queue::{EventQueue as _, LegacySource},
+        registry::ConnectionRegistry as _,
     },
     domain::{
         clock::now,
@@ -254,6 +255,10 @@ impl EventRouter {
 
 /// Tells the other hubs that this one is there, and learns what was acknowledged without it.
 async fn catch_up(shared: &Shared, router: &Addr<EventRouter>) -> crate::backplane::Result<()> {
+    if let Some(predecessor) = &shared.predecessor {
+        // It may have been killed: its connections must not count until its lease runs out.
+        shared.backplane.retire(predecessor).await?;
+    }
     shared.backplane.greet(&shared.node).await?;
     router.do_send(Prime(shared.backplane.recently_acknowledged().await?));
     Ok(())

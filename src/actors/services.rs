@@ -27,6 +27,8 @@ use crate::{
 pub struct Shared {
     /// This hub.
     pub node: NodeId,
+    /// What this hub was called before it was started again.
+    pub predecessor: Option<NodeId>,
     /// What hubs share.
     pub backplane: Arc<Backplane>,
     /// The way to the queue.

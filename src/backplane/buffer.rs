@@ -20,6 +20,8 @@ use crate::domain::{
 
 /// Up to this many stores of one orchestrator are searched one by one.
 const SHORT: usize = 32;
+/// How many acknowledgements of one orchestrator may wait: more than its queue can hold are made up.
+const MAX_ACKS: usize = 4000;
 /// How many bytes of events may wait.
 const MAX_BYTES: usize = 256 * 1024 * 1024;
 
@@ -134,7 +136,7 @@ impl CommitBuffer {
             group.sent.retain(|sent| sent.id != id);
             group.completed.push(id);
             self.bytes = self.bytes.saturating_sub(event.body.len());
-        } else {
+        } else if group.acks.len() < MAX_ACKS {
             group.acks.push(Ack { id, daemon: daemon.clone() });
             self.changes += 1;
         }

@@ -62,6 +62,8 @@ pub enum Effect {
     Subscribed(Arc<Subscriptions>),
     /// The daemon is alive.
     Heartbeat(Heartbeat),
+    /// Read nothing more for this long.
+    Pause(Duration),
     /// Write a WebSocket ping.
     Ping,
     /// End the connection. The last effect.

@@ -38,8 +38,8 @@ pub(super) struct RateWindow {
 }
 
 impl RateWindow {
-    /// Counts one frame at `now`.
-    pub(super) fn count(&mut self, now: Monotonic, limit: u32, window: Duration) -> Verdict {
+    /// Counts a frame at `now` that weighs as much as `weight` messages.
+    pub(super) fn count(&mut self, weight: u32, now: Monotonic, limit: u32, window: Duration) -> Verdict {
         let age = now.since(self.started);
         if age >= window {
             if self.count <= limit || age >= window * 2 {
@@ -48,11 +48,12 @@ impl RateWindow {
             self.started = now;
             self.count = 0;
         }
-        self.count = self.count.saturating_add(1);
+        let before = self.count;
+        self.count = self.count.saturating_add(weight);
         if self.count <= limit {
             return Verdict::Pass;
         }
-        if self.count == limit.saturating_add(1) {
+        if before <= limit {
             self.violated += 1;
             if self.violated >= VIOLATIONS_TO_CLOSE {
                 return Verdict::Close;
@@ -75,14 +76,14 @@ mod tests {
     const WINDOW: Duration = Duration::from_secs(60);
 
     fn burst(rate: &mut RateWindow, at: u64, frames: u32) -> Verdict {
-        (0..frames).map(|_| rate.count(Monotonic(at), 100, WINDOW)).last().expect("at least one frame")
+        (0..frames).map(|_| rate.count(1, Monotonic(at), 100, WINDOW)).last().expect("at least one frame")
     }
 
     #[test]
     fn the_frame_after_the_hundredth_is_dropped_with_a_warning() {
         let mut rate = RateWindow::default();
         assert_eq!(burst(&mut rate, 1_000, 100), Verdict::Pass);
-        let dropped = rate.count(Monotonic(2_000), 100, WINDOW);
+        let dropped = rate.count(1, Monotonic(2_000), 100, WINDOW);
         let retry_after = Duration::from_secs(58);
         assert_eq!(dropped, Verdict::Drop { warn: true, count: 101, retry_after });
     }
@@ -100,7 +101,7 @@ mod tests {
     fn a_new_window_starts_from_nothing() {
         let mut rate = RateWindow::default();
         burst(&mut rate, 0, 101);
-        assert_eq!(rate.count(Monotonic(60_000), 100, WINDOW), Verdict::Pass);
+        assert_eq!(rate.count(1, Monotonic(60_000), 100, WINDOW), Verdict::Pass);
     }
 
     #[test]

@@ -198,19 +198,23 @@ impl Ready {
         }
     }
 
-    /// Takes acknowledgements. Whether at least one of them was for an event in flight here.
-    pub(super) fn on_ack(&mut self, ids: &[EventId], now: Now, out: &mut Vec<Effect>) -> bool {
+    /// Whether an event is in flight here, or about to be.
+    pub(super) fn is_on_its_way(&self, id: &EventId) -> bool {
+        self.window.contains(id) || self.feed.ids().any(|ready| ready == id)
+    }
+
+    /// Takes acknowledgements.
+    pub(super) fn on_ack(&mut self, ids: Vec<EventId>, now: Now, out: &mut Vec<Effect>) {
         let mut first = None;
-        for id in ids {
+        for id in &ids {
             let taken = self.window.remove(id);
             self.feed.forget(id);
             first = first.or(taken);
         }
         let waited = first.map(|taken| now.mono.since(taken.sent_at));
         // An acknowledgement is a fact, also when it is late or came over another connection.
-        out.push(Effect::Acknowledge { ids: ids.to_vec(), waited });
+        out.push(Effect::Acknowledge { ids, waited });
         self.advance(now, out);
-        waited.is_some()
     }
 
     pub(super) fn on_event(&mut self, delivery: &Arc<Delivery>, now: Now, out: &mut Vec<Effect>) {

@@ -13,6 +13,7 @@ mod delivery;
 mod fleet;
 mod framework;
 mod http;
+mod isolation;
 mod protocol;
 mod redis_layout;
 mod secrecy;

@@ -1,6 +1,6 @@
 //! Carrying out what a session asks for.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix::{ActorContext as _, ActorFutureExt as _, AsyncContext as _, fut::wrap_future};
 use actix_web_actors::ws::{CloseReason as CloseFrame, WebsocketContext};
@@ -28,6 +28,9 @@ use crate::{
         effect::{Effect, FetchRequest, Refusal},
     },
 };
+
+/// How long before its deadline an authentication is answered at the latest.
+const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
 impl Connection {
     pub(super) fn perform(&mut self, effects: Vec<Effect>, now: Now, ctx: &mut WebsocketContext<Self>) {
@@ -70,6 +73,9 @@ impl Connection {
             Effect::Heartbeat(beat) => self.beat(beat, now),
             Effect::Authenticate { auth, request_id } => self.authenticate(auth, request_id, now, ctx),
             Effect::Ping => ctx.ping(b""),
+            Effect::Pause(span) => {
+                ctx.wait(wrap_future::<_, Self>(tokio::time::sleep(span)));
+            }
             Effect::Close(reason) => self.close(reason, ctx),
         }
     }
@@ -160,6 +166,8 @@ impl Connection {
         let manager = self.services.manager.clone();
         let (handle, address) = (self.handle.clone(), self.address);
         let renewal = self.handle.is_admitted();
+        // The answer must come before the deadline that would cut it off.
+        let patience = self.session.next_deadline().since(now.mono).saturating_sub(ANSWER_MARGIN);
         let verified = shared.verifier.verify(&auth.access_token, now.wall);
         let answer = async move {
             let daemon = auth.daemon_id.clone();
@@ -178,13 +186,13 @@ impl Connection {
                 // A renewal that failed is not somebody who knocks again and again.
                 Err(_) if renewal => {}
                 Err(_) => {
-                    let delay = shared.failures.count(address, daemon.as_ref(), now.mono);
+                    let delay = shared.failures.count(address, daemon.as_ref(), now.mono).min(patience);
                     tokio::time::sleep(delay).await;
                 }
             }
             answer
         };
-        ctx.wait(wrap_future::<_, Self>(answer).map(|answer, connection, ctx| {
+        let admitted = wrap_future::<_, Self>(answer).map(|answer, connection: &mut Self, ctx| {
             connection.note_authentication(answer.as_ref().err());
             let now = clock::now();
             connection.handle.seen(now.mono, connection.session.next_deadline());
@@ -193,7 +201,13 @@ impl Connection {
                 let (orchestrator, daemon) = (identity.orchestrator.as_str(), identity.daemon.as_str());
                 log::info!(connection:% = identity.connection, orchestrator, daemon; "connection:authenticated");
             }
-        }));
+        });
+        // A renewal must not hold up what the connection is there for.
+        if renewal {
+            ctx.spawn(admitted);
+        } else {
+            ctx.wait(admitted);
+        }
     }
 
     fn note_authentication(&self, refusal: Option<&Refusal>) {

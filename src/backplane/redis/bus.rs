@@ -43,17 +43,17 @@ impl EventBus for RedisBackplane {
         let event: &RawValue = serde_json::from_slice(body).map_err(broken)?;
         let forwarded =
             serde_json::to_vec(&Forwarded { origin: origin.to_string(), event }).map_err(broken)?;
-        self.commands().publish(keys::FORWARDED, forwarded).await.map_err(unavailable)
+        self.commands().publish(keys::FORWARDED, forwarded).await.map_err(|error| self.failed(error))
     }
 
     async fn greet(&self, node: &NodeId) -> Result<()> {
-        self.commands().publish(keys::GREETINGS, node.as_str()).await.map_err(unavailable)
+        self.commands().publish(keys::GREETINGS, node.as_str()).await.map_err(|error| self.failed(error))
     }
 
     async fn command(&self, node: &NodeId, command: &NodeCommand) -> Result<()> {
         let text =
             serde_json::to_string(command).map_err(|error| BackplaneError::Corrupt(error.to_string()))?;
-        self.commands().publish(keys::node_channel(node), text).await.map_err(unavailable)
+        self.commands().publish(keys::node_channel(node), text).await.map_err(|error| self.failed(error))
     }
 
     fn subscribe(&self, node: &NodeId) -> mpsc::Receiver<BusMessage> {

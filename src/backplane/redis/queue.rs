@@ -7,7 +7,7 @@ use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{RedisBackplane, corrupt, keys, scripts, unavailable};
+use super::{RedisBackplane, corrupt, keys, scripts};
 use crate::{
     backplane::{
         Result,
@@ -108,7 +108,7 @@ impl RedisBackplane {
         if commands == 0 {
             return Ok(());
         }
-        pipe.query_async(&mut self.commands()).await.map_err(unavailable)
+        pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))
     }
 }
 
@@ -174,7 +174,7 @@ impl EventQueue for RedisBackplane {
         let reply = pipe.query_async(&mut self.commands()).await;
         let (ids, priorities): (Vec<String>, Vec<(String, f64)>) = match reply {
             Err(error) if is_wrong_type(&error) => return Ok(Vec::new()),
-            reply => reply.map_err(unavailable)?,
+            reply => reply.map_err(|error| self.failed(error))?,
         };
         #[expect(clippy::cast_possible_truncation, reason = "a priority was written as a 32-bit number")]
         let priorities: HashMap<&str, i32> =
@@ -208,8 +208,11 @@ impl EventQueue for RedisBackplane {
         }
         let mut pipe = redis::pipe();
         pipe.add_command(bodies).add_command(in_flight);
-        let (bodies, in_flight): (Values, Values) =
-            pipe.query_async(&mut self.commands()).await.map_err(unavailable)?;
+        pipe.ignore_errors();
+        let [bodies, in_flight]: [Value; 2] = self.run_all(&pipe).await?;
+        let bodies: Values = redis::from_redis_value(bodies).map_err(|error| corrupt(error.to_string()))?;
+        // Somebody else may use that name for something else; then every delivery counts as the first.
+        let in_flight: Values = redis::from_redis_value(in_flight).unwrap_or_else(|_| vec![None; ids.len()]);
         let attempts = |record: Option<Vec<u8>>| {
             let record = record.and_then(|json| serde_json::from_slice::<InFlight>(&json).ok());
             record.map_or(0, |record| record.attempts)
@@ -229,7 +232,8 @@ impl EventQueue for RedisBackplane {
         for orchestrator in orchestrators {
             pipe.zcard(keys::queue(orchestrator));
         }
-        let depths: Vec<Value> = pipe.query_async(&mut self.commands()).await.map_err(unavailable)?;
+        let depths: Vec<Value> =
+            pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))?;
         let depth = |value: Value| match value {
             Value::Int(depth) => u64::try_from(depth).unwrap_or_default(),
             _ => 0,

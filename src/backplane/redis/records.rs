@@ -138,7 +138,7 @@ impl Records for RedisBackplane {
             return Ok(Vec::new());
         }
         for change in changes.iter().filter(|change| !change.online) {
-            self.drop_stale_connections(&change.orchestrator).await?;
+            self.drop_stale_connections(&change.orchestrator, change.at).await?;
         }
         let mut pipe = redis::pipe();
         for change in changes {

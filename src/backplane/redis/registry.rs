@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use super::{
     RedisBackplane, corrupt, keys,
     records::{ConnectionRecord, SessionRecord, json},
-    scripts, unavailable,
+    scripts,
 };
 use crate::{
     backplane::{
@@ -19,6 +19,7 @@ use crate::{
     },
 };
 use redis::{AsyncCommands as _, Value};
+use serde::Deserialize;
 
 /// How long an authentication session lives (contract C11).
 const SESSION_LIFETIME: Duration = RETENTION;
@@ -59,27 +60,49 @@ impl RedisBackplane {
         self.run(&call).await
     }
 
-    /// Drops the members of a connection set whose record is gone: their hub died. Returns how many.
-    pub(super) async fn drop_stale_connections(&self, orchestrator: &OrchestratorId) -> Result<usize> {
+    /// Drops the members of a connection set whose record is gone, or whose hub is. Returns how many.
+    pub(super) async fn drop_stale_connections(
+        &self,
+        orchestrator: &OrchestratorId,
+        now: Timestamp,
+    ) -> Result<usize> {
         let set = keys::connections(orchestrator);
-        let members: Vec<String> = self.commands().smembers(&set).await.map_err(unavailable)?;
+        let mut pipe = redis::pipe();
+        pipe.smembers(&set);
+        pipe.cmd("ZRANGEBYSCORE").arg(keys::NODES).arg(now.minus(NODE_LIFETIME).0).arg("+inf");
+        let (members, nodes): (Vec<String>, HashSet<String>) = self.run_all(&pipe).await?;
         let ids: Vec<ConnectionId> =
             members.iter().filter_map(|member| ConnectionId::parse(member).ok()).collect();
-        let mut pipe = redis::pipe();
-        for id in &ids {
-            pipe.exists(keys::connection(id));
-        }
         if ids.is_empty() {
             return Ok(0);
         }
-        let alive: Vec<bool> = pipe.query_async(&mut self.commands()).await.map_err(unavailable)?;
-        let stale: Vec<String> =
-            ids.iter().zip(alive).filter(|(_, alive)| !alive).map(|(id, _)| id.to_string()).collect();
+        let mut read = redis::cmd("MGET");
+        ids.iter().for_each(|id| {
+            read.arg(keys::connection(id));
+        });
+        let records: Vec<Option<String>> = self.run(&read).await?;
+        let lives = |record: &Option<String>| {
+            let node = record.as_deref().and_then(|json| serde_json::from_str::<HeldBy>(json).ok());
+            node.is_some_and(|record| nodes.contains(&record.node_id))
+        };
+        let stale: Vec<String> = ids
+            .iter()
+            .zip(&records)
+            .filter(|(_, record)| !lives(record))
+            .map(|(id, _)| id.to_string())
+            .collect();
         if !stale.is_empty() {
-            let _: usize = self.commands().srem(&set, &stale).await.map_err(unavailable)?;
+            let _: usize = self.commands().srem(&set, &stale).await.map_err(|error| self.failed(error))?;
         }
         Ok(stale.len())
     }
+}
+
+/// The part of a connection record that says whose it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HeldBy {
+    node_id: String,
 }
 
 /// The union of the documented session records (contract C12).
@@ -134,7 +157,9 @@ fn attached(reply: &[Value]) -> Result<Attached> {
 impl ConnectionRegistry for RedisBackplane {
     async fn attach(&self, request: &Attach) -> Result<AttachOutcome> {
         let mut reply = self.try_attach(request).await?;
-        if text(reply.first())? == "full" && self.drop_stale_connections(&request.orchestrator).await? > 0 {
+        if text(reply.first())? == "full"
+            && self.drop_stale_connections(&request.orchestrator, request.now).await? > 0
+        {
             reply = self.try_attach(request).await?;
         }
         match text(reply.first())?.as_str() {
@@ -176,12 +201,16 @@ impl ConnectionRegistry for RedisBackplane {
     }
 
     async fn owner_of(&self, daemon: &DaemonId) -> Result<Option<OrchestratorId>> {
-        let mut sessions: Vec<String> =
-            self.commands().smembers(keys::instance_sessions(daemon)).await.map_err(unavailable)?;
+        let mut sessions: Vec<String> = self
+            .commands()
+            .smembers(keys::instance_sessions(daemon))
+            .await
+            .map_err(|error| self.failed(error))?;
         sessions.push(daemon.as_str().to_owned());
         let keys: Vec<String> =
             sessions.iter().filter_map(|id| SessionId::parse(id).ok()).map(|id| keys::session(&id)).collect();
-        let records: Vec<Option<String>> = self.commands().mget(&keys).await.map_err(unavailable)?;
+        let records: Vec<Option<String>> =
+            self.commands().mget(&keys).await.map_err(|error| self.failed(error))?;
         let owner = |record: String| {
             let record: serde_json::Value = serde_json::from_str(&record).ok()?;
             OrchestratorId::parse(record.get("orchestratorId")?.as_str()?).ok()
@@ -198,7 +227,7 @@ impl ConnectionRegistry for RedisBackplane {
         let mut pipe = redis::pipe();
         pipe.exists(keys::revoked(jti)).sismember(keys::REVOKED_SET, jti);
         let (own, legacy): (bool, bool) =
-            pipe.query_async(&mut self.commands()).await.map_err(unavailable)?;
+            pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))?;
         Ok(own || legacy)
     }
 
@@ -210,7 +239,7 @@ impl ConnectionRegistry for RedisBackplane {
         for connection in connections {
             pipe.expire(keys::connection(connection), CONNECTION_LIFETIME.as_secs().cast_signed()).ignore();
         }
-        pipe.query_async(&mut self.commands()).await.map_err(unavailable)
+        pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))
     }
 
     async fn announce(&self, node: &NodeId, now: Timestamp) -> Result<usize> {
@@ -218,11 +247,12 @@ impl ConnectionRegistry for RedisBackplane {
         pipe.zadd(keys::NODES, node.as_str(), now.0).ignore();
         pipe.cmd("ZREMRANGEBYSCORE").arg(keys::NODES).arg("-inf").arg(now.minus(NODE_LIFETIME).0).ignore();
         pipe.zcard(keys::NODES);
-        let (alive,): (usize,) = pipe.query_async(&mut self.commands()).await.map_err(unavailable)?;
+        let (alive,): (usize,) =
+            pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))?;
         Ok(alive)
     }
 
     async fn retire(&self, node: &NodeId) -> Result<()> {
-        self.commands().zrem(keys::NODES, node.as_str()).await.map_err(unavailable)
+        self.commands().zrem(keys::NODES, node.as_str()).await.map_err(|error| self.failed(error))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind};
 
-use super::{RedisBackplane, unavailable};
+use super::RedisBackplane;
 use crate::backplane::Result;
 
 macro_rules! scripts {
@@ -46,9 +46,9 @@ impl RedisBackplane {
         match reply {
             Err(error) if is_unknown_script(&error) => {
                 self.load_scripts().await?;
-                command.query_async(&mut self.commands()).await.map_err(unavailable)
+                command.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))
             }
-            reply => reply.map_err(unavailable),
+            reply => reply.map_err(|error| self.failed(error)),
         }
     }
 
@@ -58,15 +58,16 @@ impl RedisBackplane {
         match reply {
             Err(error) if is_unknown_script(&error) => {
                 self.load_scripts().await?;
-                pipe.query_async(&mut self.commands()).await.map_err(unavailable)
+                pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))
             }
-            reply => reply.map_err(unavailable),
+            reply => reply.map_err(|error| self.failed(error)),
         }
     }
 
     async fn load_scripts(&self) -> Result<()> {
         for script in ALL {
-            let _: String = script.load_async(&mut self.commands()).await.map_err(unavailable)?;
+            let _: String =
+                script.load_async(&mut self.commands()).await.map_err(|error| self.failed(error))?;
         }
         Ok(())
     }

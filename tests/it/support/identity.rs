@@ -55,6 +55,11 @@ impl Identity {
         Self { orchestrator, ..self }
     }
 
+    /// The same token in the hands of a daemon that goes by another name.
+    pub(crate) fn named(self, daemon: &str) -> Self {
+        Self { daemon: daemon.to_owned(), ..self }
+    }
+
     /// The unsigned source of its token, to break.
     pub(crate) fn token_source(&self) -> Token {
         self.token_source.clone()
