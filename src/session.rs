@@ -104,6 +104,9 @@ impl Session {
 
     /// A frame arrived that is no text, or no JSON; `problem` says which.
     pub fn on_undecodable(&mut self, problem: &str, out: &mut Vec<Effect>) {
+        if matches!(self.phase, Phase::Closed) {
+            return;
+        }
         self.undecodable += 1;
         out.push(invalid("frame".to_owned(), problem, None));
         if self.undecodable >= UNDECODABLE_TO_CLOSE {

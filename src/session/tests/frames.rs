@@ -1,7 +1,7 @@
 //! What is counted about frames: undecodable ones, and too many.
 
 use super::fixtures::*;
-use crate::session::effect::Limits;
+use crate::{protocol::codes::CloseReason, session::effect::Limits};
 
 const PING: &str = r#"{"type":"ping"}"#;
 
@@ -87,4 +87,13 @@ fn the_third_violated_window_in_a_row_closes() {
         rig.wait(secs(60));
     }
     assert!(rig.text(PING).is_empty());
+}
+
+#[test]
+fn after_the_close_undecodable_frames_are_neither_counted_nor_answered() {
+    let mut rig = Rig::live(limits());
+    rig.run(|session, _, out| session.close(CloseReason::Normal, out));
+    for _ in 0..300 {
+        assert!(rig.run(|session, _, out| session.on_undecodable("is not UTF-8", out)).is_empty());
+    }
 }
