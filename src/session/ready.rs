@@ -45,6 +45,8 @@ pub(super) struct Ready {
     outbound: usize,
     /// Whether the queue may hold something, wanted or not.
     backlog: bool,
+    /// Whether the queue has grown since the last look began, so that its answer may be outdated.
+    grew: bool,
     stopped: bool,
 }
 
@@ -70,6 +72,7 @@ impl Ready {
             feed: Feed::default(),
             outbound: 0,
             backlog: admission.backlog,
+            grew: false,
             stopped: false,
             limits,
         };
@@ -218,7 +221,7 @@ impl Ready {
     }
 
     pub(super) fn on_hint(&mut self, now: Now, out: &mut Vec<Effect>) {
-        self.backlog = true;
+        self.note_backlog();
         if self.feed.hint() {
             out.push(Effect::Behind);
         }
@@ -229,7 +232,7 @@ impl Ready {
         match page {
             None => self.feed.failed(now.mono.plus(RETRY)),
             Some(Page { events, more, queue_is_empty }) => {
-                self.backlog &= !queue_is_empty;
+                self.backlog = self.grew || !queue_is_empty;
                 let window = &self.window;
                 let fresh = events.into_iter().filter(|fetched| !window.contains(&fetched.delivery.event.id));
                 self.feed.fetched(fresh, more);
@@ -276,7 +279,7 @@ impl Ready {
 
     /// The queue has grown by something that was not offered here.
     pub(super) fn note_backlog(&mut self) {
-        self.backlog = true;
+        (self.backlog, self.grew) = (true, true);
     }
 
     pub(super) fn stop_sending(&mut self) {
@@ -302,6 +305,7 @@ impl Ready {
         }
         let room = if self.has_room() { self.limits.max_in_flight - self.window.len() } else { 0 };
         if self.feed.start_fetch(room, now.mono) {
+            self.grew = false;
             let exclude = self.window.ids().chain(self.feed.ids()).cloned().collect();
             out.push(Effect::Fetch(FetchRequest { exclude, limit: room + READ_AHEAD }));
         } else if self.feed.catch_up() {

@@ -102,3 +102,24 @@ fn a_push_that_is_not_wanted_is_a_hint_for_later() {
     let wanted = rig.subscribe(&["message.received"]);
     assert_eq!(wanted, ["subscribed a.b,message.received", "behind", "fetch 66 beside []"]);
 }
+
+#[test]
+fn what_was_noted_during_a_look_outlives_its_empty_page() {
+    let mut rig = with_scopes(&["messages:read"], false);
+    rig.hint();
+    rig.session.note_backlog();
+    assert_eq!(rig.page(empty_queue()), ["caught up"]);
+    let wanted = rig.subscribe(&["a.b"]);
+    assert_eq!(wanted, ["subscribed a.b", "behind", "fetch 66 beside []"]);
+}
+
+#[test]
+fn a_subscription_during_the_second_look_is_looked_for_although_the_first_found_nothing() {
+    let mut rig = with_scopes(&["messages:read"], false);
+    rig.hint();
+    rig.hint();
+    assert_eq!(rig.page(empty_queue()), ["fetch 66 beside []"]);
+    assert_eq!(rig.subscribe(&["message.received"]), ["subscribed message.received"]);
+    assert_eq!(rig.page(page(&[], false)), ["fetch 66 beside []"], "the look used the old interest");
+    assert_eq!(rig.page(page(&["e1"], false)), ["event e1 #1", "caught up"]);
+}
