@@ -261,8 +261,10 @@ impl Ready {
                 (Some(fetched), Some(attempts)) if self.wants(&fetched.delivery) && !self.stopped => {
                     self.send(&Fetched { delivery: fetched.delivery.clone(), attempts }, now, out);
                 }
-                _ => {
+                (still_there, Some(_)) => {
                     self.window.remove(id);
+                    // It stays in the queue, for whoever subscribes again.
+                    self.backlog |= still_there.is_some();
                 }
             }
         }

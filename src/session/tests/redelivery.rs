@@ -91,3 +91,13 @@ fn an_empty_schedule_means_half_a_minute() {
     assert_eq!(limits.redelivery_after(1), secs(30));
     assert_eq!(limits.redelivery_after(7), secs(30));
 }
+
+#[test]
+fn what_was_let_go_unwanted_is_found_again_by_a_later_subscription() {
+    let mut rig = Rig::live(patient());
+    rig.push(&event("e1"));
+    rig.unsubscribe(&["*"]);
+    rig.after(secs(30));
+    rig.reloaded(&["e1"], &["e1"]);
+    assert_eq!(rig.subscribe(&["*"]), ["subscribed *", "behind", "fetch 66 beside []"]);
+}
