@@ -198,9 +198,10 @@ impl Ready {
     pub(super) fn on_ack(&mut self, ids: &[EventId], now: Now, out: &mut Vec<Effect>) -> bool {
         let mut first = None;
         for id in ids {
-            let taken = self.window.remove(id);
-            self.feed.forget(id);
-            first = first.or(taken);
+            match self.window.remove(id) {
+                Some(taken) => first = first.or(Some(taken)),
+                None => self.feed.forget(id),
+            }
         }
         let waited = first.map(|taken| now.mono.since(taken.sent_at));
         // An acknowledgement is a fact, also when it is late or came over another connection.

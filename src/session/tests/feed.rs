@@ -130,3 +130,19 @@ fn a_queue_that_waits_for_a_subscription_does_not_hold_up_live_events() {
     assert_eq!(wanted, ["subscribed message.received", "behind", "fetch 66 beside []"]);
     assert_eq!(rig.page(page(&["e1"], false)), ["event e1 #1", "caught up"]);
 }
+
+#[test]
+fn a_late_acknowledgement_counts_against_the_page_that_was_under_way() {
+    let mut rig = Rig::looking(limits());
+    assert_eq!(rig.ack(&["e1"]), ["taken e1"], "sent by an earlier connection");
+    assert_eq!(rig.page(page(&["e1", "e2"], false)), ["event e2 #1", "caught up"]);
+}
+
+#[test]
+fn the_look_after_an_acknowledgement_is_trusted_again() {
+    let mut rig = Rig::looking(patient());
+    rig.ack(&["e1"]);
+    rig.page(None);
+    rig.after(secs(1));
+    assert_eq!(rig.page(page(&["e1"], false)), ["event e1 #1", "caught up"], "it never reached the queue");
+}
