@@ -6,7 +6,7 @@ use super::{
     effect::{Admission, Effect, FetchRequest, Fetched, Identity, Limits, Page},
     feed::{Feed, READ_AHEAD},
     rate_limit,
-    window::Window,
+    window::{InFlight, Window},
 };
 use crate::{
     domain::{
@@ -256,6 +256,10 @@ impl Ready {
             return;
         };
         for id in asked {
+            if self.outbound >= MAX_OUTBOUND_BYTES {
+                self.window.postpone(id, now.mono.plus(RETRY));
+                continue;
+            }
             let still_there = found.iter().find(|fetched| fetched.delivery.event.id == *id);
             match (still_there, self.window.attempt(id)) {
                 (_, None) => {}
@@ -323,12 +327,12 @@ impl Ready {
             out.push(Effect::DeadLetter { id: event.id.clone(), attempts: fetched.attempts });
             return;
         }
-        let attempt = fetched.attempts + 1;
-        self.outbound += fetched.delivery.size();
+        let (attempt, size) = (fetched.attempts + 1, fetched.delivery.size());
+        self.outbound += size;
         out.push(Effect::Deliver { delivery: fetched.delivery.clone(), attempt });
         if event.requires_ack {
             let due = now.mono.plus(self.limits.redelivery_after(attempt));
-            self.window.sent(event.id.clone(), attempt, now.mono, due);
+            self.window.sent(InFlight { id: event.id.clone(), attempt, size, sent_at: now.mono, due });
         } else {
             out.push(Effect::Acknowledge { ids: vec![event.id.clone()], waited: None });
         }
@@ -355,12 +359,15 @@ impl Ready {
             self.ping_due = now.mono.plus(self.limits.ping_interval);
             out.push(Effect::Ping);
         }
-        let mut reload = Vec::new();
+        let (mut reload, mut outbound) = (Vec::new(), self.outbound);
         for overdue in self.window.due(now.mono) {
             if overdue.attempt >= self.limits.max_attempts {
                 self.window.remove(&overdue.id);
                 out.push(Effect::DeadLetter { id: overdue.id, attempts: overdue.attempt });
+            } else if outbound >= MAX_OUTBOUND_BYTES {
+                self.window.postpone(&overdue.id, now.mono.plus(RETRY));
             } else {
+                outbound += overdue.size;
                 self.window.postpone(&overdue.id, Monotonic::NEVER);
                 reload.push(overdue.id);
             }

@@ -90,3 +90,22 @@ fn an_emptied_socket_is_no_news_while_there_was_room() {
     rig.push(&big("e1"));
     assert!(rig.drained().is_empty());
 }
+
+#[test]
+fn redelivery_stops_at_the_bound_too() {
+    let mut rig = Rig::live(roomy());
+    let names = ["e1", "e2", "e3", "e4", "e5", "e6"];
+    for name in names {
+        rig.push(&big(name));
+        rig.drained();
+    }
+    assert_eq!(rig.after(secs(30)), ["reload e1,e2,e3,e4"], "nor is more read than can be sent");
+    let found = names.map(|name| Fetched { delivery: big(name), attempts: 1 }).to_vec();
+    let asked = ["e1", "e2", "e3", "e4"].map(id);
+    rig.push(&big("e7"));
+    let again = rig.run(|session, now, out| session.on_redelivery(&asked, Some(found), now, out));
+    assert_eq!(again, ["event e1 #2", "event e2 #2", "event e3 #2"]);
+    assert!(rig.after(secs(1)).is_empty(), "the socket has not taken anything");
+    rig.drained();
+    assert_eq!(rig.after(secs(1)), ["reload e4,e5,e6"]);
+}
