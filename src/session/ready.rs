@@ -12,7 +12,7 @@ use crate::{
     domain::{
         clock::{Monotonic, Now},
         ids::{ChannelId, EventId},
-        scope::ScopeSet,
+        scope::{Scope, ScopeSet},
         subscription::{Subscriptions, TypePattern},
     },
     protocol::{
@@ -77,10 +77,7 @@ impl Ready {
             limits,
         };
         ready.greet(&admission, request_id, out);
-        if let Some(subscriptions) = admission.subscriptions.filter(|restored| !restored.is_empty()) {
-            ready.subscriptions = Arc::new(subscriptions);
-            out.push(Effect::Subscribed(ready.subscriptions.clone()));
-        }
+        ready.restrict_to_scopes(admission.subscriptions.unwrap_or_default(), out);
         if admission.backlog {
             ready.on_hint(now, out);
         } else {
@@ -120,7 +117,25 @@ impl Ready {
         self.scopes = admission.scopes;
         self.token_deadline = token_deadline(&admission, now);
         self.greet(&admission, request_id, out);
+        self.restrict_to_scopes(Subscriptions::clone(&self.subscriptions), out);
         true
+    }
+
+    /// Subscribes to what of `wanted` the token allows. A `*` that it does not allow takes everything
+    /// with it.
+    fn restrict_to_scopes(&mut self, mut wanted: Subscriptions, out: &mut Vec<Effect>) {
+        let patterns = wanted.patterns().filter_map(|pattern| TypePattern::parse(&pattern).ok());
+        let lacking: Vec<_> = patterns.filter(|pattern| self.lacks(pattern).is_some()).collect();
+        wanted.unsubscribe(&lacking);
+        if wanted != *self.subscriptions {
+            self.subscriptions = Arc::new(wanted);
+            out.push(Effect::Subscribed(self.subscriptions.clone()));
+        }
+    }
+
+    /// The scope that the token lacks to subscribe to `pattern`, if any.
+    fn lacks(&self, pattern: &TypePattern) -> Option<Scope> {
+        pattern.missing_scope(self.scopes, self.limits.strict_scopes)
     }
 
     /// The client gave a sign of life.
@@ -158,9 +173,7 @@ impl Ready {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        let lacking = patterns.iter().find_map(|pattern| {
-            pattern.missing_scope(self.scopes, self.limits.strict_scopes).map(|scope| (pattern, scope))
-        });
+        let lacking = patterns.iter().find_map(|pattern| Some((pattern, self.lacks(pattern)?)));
         let mut wanted = Subscriptions::clone(&self.subscriptions);
         let refusal = if let Some((pattern, scope)) = lacking {
             let pattern = String::from(pattern.clone());

@@ -123,3 +123,27 @@ fn a_subscription_during_the_second_look_is_looked_for_although_the_first_found_
     assert_eq!(rig.page(page(&[], false)), ["fetch 66 beside []"], "the look used the old interest");
     assert_eq!(rig.page(page(&["e1"], false)), ["event e1 #1", "caught up"]);
 }
+
+#[test]
+fn what_the_token_does_not_allow_is_not_restored() {
+    let restored = |names: &[&str], scopes: &[&str]| {
+        let mut rig = Rig::opened(Limits { strict_scopes: true, ..limits() });
+        rig.admit(Admission {
+            subscriptions: Some(subscribed_to(names)),
+            scopes: ScopeSet::from_names(scopes.iter().copied()),
+            ..admission()
+        })
+    };
+    let out = restored(&["message.*", "presence.*", "vp.*"], &["messages:read"]);
+    assert_eq!(out, ["auth_success to a", "subscribed message.*,vp.*", "caught up"]);
+    assert_eq!(restored(&["*"], &["vp:status"]), ["auth_success to a", "caught up"]);
+}
+
+#[test]
+fn a_renewed_token_that_allows_less_takes_subscriptions_away() {
+    let mut rig = Rig::live(limits());
+    let less = Admission { scopes: ScopeSet::from_names(["vp:status"]), ..admission() };
+    assert_eq!(rig.admit(less), ["auth_success to a", "subscribed "]);
+    assert_eq!(rig.push(&event("e1")), ["behind", "fetch 66 beside []"], "it is not sent");
+    assert!(rig.admit(admission()).len() == 1, "and more scopes subscribe to nothing");
+}
