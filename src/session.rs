@@ -46,6 +46,8 @@ pub struct Session {
     phase: Phase,
     rate: RateWindow,
     undecodable: u8,
+    /// Whether the hub has announced that it will close the connection.
+    draining: bool,
 }
 
 #[derive(Debug)]
@@ -60,7 +62,8 @@ impl Session {
     #[must_use]
     pub fn new(limits: Arc<Limits>, now: Now) -> Self {
         let deadline = now.mono.plus(limits.auth_timeout);
-        Self { limits, phase: Phase::AwaitingAuth { deadline }, rate: RateWindow::default(), undecodable: 0 }
+        let phase = Phase::AwaitingAuth { deadline };
+        Self { limits, phase, rate: RateWindow::default(), undecodable: 0, draining: false }
     }
 
     /// Who is at the other end, once that is known.
@@ -189,7 +192,8 @@ impl Session {
             (Phase::Closed, _) => {}
             (_, Err(refusal)) => self.refuse(refusal, request_id, out),
             (Phase::AwaitingAuth { .. }, Ok(admission)) => {
-                let ready = Ready::admit(self.limits.clone(), admission, request_id, now, out);
+                let stopped = self.draining;
+                let ready = Ready::admit(self.limits.clone(), stopped, admission, request_id, now, out);
                 self.phase = Phase::Ready(Box::new(ready));
             }
             (Phase::Ready(ready), Ok(admission)) => {
@@ -280,6 +284,7 @@ impl Session {
 
     /// The hub will close this connection after `delay`: no new events, acknowledgements count.
     pub fn on_drain(&mut self, delay: Duration, out: &mut Vec<Effect>) {
+        self.draining = true;
         if let Phase::Ready(ready) = &mut self.phase {
             ready.stop_sending();
         }

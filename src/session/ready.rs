@@ -52,9 +52,10 @@ pub(super) struct Ready {
 
 impl Ready {
     /// Starts an authenticated connection: greets it, restores what it was subscribed to, and looks
-    /// for what waits.
+    /// for what waits, unless it is `stopped` from the start.
     pub(super) fn admit(
         limits: Arc<Limits>,
+        stopped: bool,
         admission: Admission,
         request_id: Option<String>,
         now: Now,
@@ -73,7 +74,7 @@ impl Ready {
             outbound: 0,
             backlog: admission.backlog,
             grew: false,
-            stopped: false,
+            stopped,
             limits,
         };
         ready.greet(&admission, request_id, out);

@@ -1,7 +1,7 @@
 //! The end that the hub announces.
 
 use super::fixtures::*;
-use crate::protocol::codes::CloseReason;
+use crate::{protocol::codes::CloseReason, session::effect::Admission};
 
 #[test]
 fn a_draining_connection_gets_no_new_events_and_its_acknowledgements_count() {
@@ -30,4 +30,14 @@ fn nothing_is_sent_again_while_draining() {
     assert_eq!(rig.after(secs(30)), ["reload e1"]);
     rig.drain();
     assert!(rig.reloaded(&["e1"], &["e1"]).is_empty());
+}
+
+#[test]
+fn a_connection_that_authenticates_during_the_drain_gets_no_events() {
+    let mut rig = Rig::opened(patient());
+    assert_eq!(rig.drain(), ["reconnect 5000"]);
+    let subscriptions = Some(subscribed_to(&["*"]));
+    let out = rig.admit(Admission { subscriptions, backlog: true, ..admission() });
+    assert_eq!(out, ["auth_success to a", "subscribed *", "behind"]);
+    assert!(rig.push(&event("e1")).is_empty());
 }
