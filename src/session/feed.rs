@@ -50,12 +50,12 @@ impl Feed {
 
     /// Whether a look into the queue should start now; if so, it has started.
     pub(super) fn start_fetch(&mut self, room: usize, now: Monotonic) -> bool {
+        self.retry_at = self.retry_at.filter(|at| now < *at);
         let wanted = self.behind && self.unseen && !self.fetching;
-        let held_back = self.retry_at.is_some_and(|at| now < at);
-        if !wanted || held_back || room == 0 || self.ready.len() >= LOW_WATER {
+        if !wanted || self.retry_at.is_some() || room == 0 || self.ready.len() >= LOW_WATER {
             return false;
         }
-        (self.fetching, self.unseen, self.retry_at) = (true, false, None);
+        (self.fetching, self.unseen) = (true, false);
         true
     }
 

@@ -146,3 +146,14 @@ fn the_look_after_an_acknowledgement_is_trusted_again() {
     rig.after(secs(1));
     assert_eq!(rig.page(page(&["e1"], false)), ["event e1 #1", "caught up"], "it never reached the queue");
 }
+
+#[test]
+fn a_look_that_is_due_again_but_has_no_room_leaves_no_deadline_behind() {
+    let mut rig = Rig::looking(patient());
+    rig.page(page(&["e1"], true));
+    rig.page(None);
+    rig.page(None);
+    assert_eq!(rig.drain(), ["reconnect 5000"]);
+    assert!(rig.after(secs(1)).is_empty());
+    assert!(rig.session.next_deadline() > rig.now.mono, "it would be reminded for ever");
+}
