@@ -48,11 +48,15 @@ impl Feed {
         !std::mem::replace(&mut self.behind, true)
     }
 
-    /// Whether a look into the queue should start now; if so, it has started.
-    pub(super) fn start_fetch(&mut self, room: usize, now: Monotonic) -> bool {
+    /// Whether a look into the queue should start now; if so, it has started. Without room, only what
+    /// is already flowing is refilled: a peer that takes nothing is read nothing for.
+    pub(super) fn start_fetch(&mut self, may_send: bool, room: usize, now: Monotonic) -> bool {
         self.retry_at = self.retry_at.filter(|at| now < *at);
-        let wanted = self.behind && self.unseen && !self.fetching;
-        if !wanted || self.retry_at.is_some() || room == 0 || self.ready.len() >= LOW_WATER {
+        let wanted = may_send && self.behind && self.unseen && !self.fetching;
+        if !wanted || self.retry_at.is_some() || self.ready.len() >= LOW_WATER {
+            return false;
+        }
+        if room == 0 && self.ready.is_empty() {
             return false;
         }
         (self.fetching, self.unseen) = (true, false);

@@ -312,7 +312,11 @@ impl Ready {
     }
 
     fn has_room(&self) -> bool {
-        !self.stopped && self.window.len() < self.limits.max_in_flight && self.outbound < MAX_OUTBOUND_BYTES
+        self.may_send() && self.window.len() < self.limits.max_in_flight
+    }
+
+    fn may_send(&self) -> bool {
+        !self.stopped && self.outbound < MAX_OUTBOUND_BYTES
     }
 
     /// Sends what was read ahead, reads more when that runs low, and goes live when nothing is left.
@@ -324,8 +328,8 @@ impl Ready {
                 self.send(&fetched, now, out);
             }
         }
-        let room = if self.has_room() { self.limits.max_in_flight - self.window.len() } else { 0 };
-        if self.feed.start_fetch(room, now.mono) {
+        let room = self.limits.max_in_flight.saturating_sub(self.window.len());
+        if self.feed.start_fetch(self.may_send(), room, now.mono) {
             self.grew = false;
             let exclude = self.window.ids().chain(self.feed.ids()).cloned().collect();
             out.push(Effect::Fetch(FetchRequest { exclude, limit: room + READ_AHEAD }));

@@ -157,3 +157,18 @@ fn a_look_that_is_due_again_but_has_no_room_leaves_no_deadline_behind() {
     assert!(rig.after(secs(1)).is_empty());
     assert!(rig.session.next_deadline() > rig.now.mono, "it would be reminded for ever");
 }
+
+#[test]
+fn more_is_read_when_the_read_ahead_runs_low() {
+    let mut rig = Rig::looking(limits());
+    let names = names(0..20);
+    rig.page(page_of(&names, true));
+    assert_eq!(rig.ack(&["e0"]), ["taken e0", "event e2 #1"]);
+    assert_eq!(rig.ack(&["e1"]), ["taken e1", "event e3 #1"]);
+    let beside = names[3..].join(",");
+    let out = rig.ack(&["e2"]);
+    assert_eq!(out, ["taken e2".into(), "event e4 #1".into(), format!("fetch 64 beside [{beside}]")]);
+    rig.page(page(&["e20"], false));
+    let sent: Vec<_> = names[3..].iter().flat_map(|name| rig.ack(&[name])).collect();
+    assert!(sent.contains(&"event e20 #1".into()) && sent.contains(&"caught up".into()));
+}
