@@ -6,6 +6,8 @@ mod feed;
 mod fixtures;
 mod frames;
 mod life;
+mod model;
+mod properties;
 mod redelivery;
 mod subscriptions;
 mod window;
