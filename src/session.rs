@@ -50,6 +50,8 @@ pub struct Session {
     phase: Phase,
     rate: RateWindow,
     undecodable: u8,
+    /// Whether the hub has announced that it will close the connection.
+    draining: bool,
 }
 
 #[derive(Debug)]
@@ -64,7 +66,8 @@ impl Session {
     #[must_use]
     pub fn new(limits: Arc<Limits>, now: Now) -> Self {
         let deadline = now.mono.plus(limits.auth_timeout);
-        Self { limits, phase: Phase::AwaitingAuth { deadline }, rate: RateWindow::default(), undecodable: 0 }
+        let phase = Phase::AwaitingAuth { deadline };
+        Self { limits, phase, rate: RateWindow::default(), undecodable: 0, draining: false }
     }
 
     /// Who is at the other end, once that is known.
@@ -108,6 +111,9 @@ impl Session {
 
     /// A frame arrived that is no text, or no JSON; `problem` says which.
     pub fn on_undecodable(&mut self, problem: &str, out: &mut Vec<Effect>) {
+        if matches!(self.phase, Phase::Closed) {
+            return;
+        }
         self.undecodable += 1;
         out.push(invalid("frame".to_owned(), problem, None));
         if self.undecodable >= UNDECODABLE_TO_CLOSE {
@@ -208,7 +214,8 @@ impl Session {
             (Phase::Ready(_), Err(Refusal::Unavailable)) => out.push(unavailable(request_id)),
             (_, Err(refusal)) => self.refuse(refusal, request_id, out),
             (Phase::AwaitingAuth { .. }, Ok(admission)) => {
-                let ready = Ready::admit(self.limits.clone(), admission, request_id, now, out);
+                let stopped = self.draining;
+                let ready = Ready::admit(self.limits.clone(), stopped, admission, request_id, now, out);
                 self.phase = Phase::Ready(Box::new(ready));
             }
             (Phase::Ready(ready), Ok(admission)) => {
@@ -297,6 +304,7 @@ impl Session {
 
     /// The hub will close this connection after `delay`: no new events, acknowledgements count.
     pub fn on_drain(&mut self, delay: Duration, out: &mut Vec<Effect>) {
+        self.draining = true;
         if let Phase::Ready(ready) = &mut self.phase {
             ready.stop_sending();
         }

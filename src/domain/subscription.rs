@@ -161,11 +161,9 @@ impl Subscriptions {
         self.0.retain(|old| !patterns.contains(&old.pattern));
     }
 
-    /// Removes what `scopes` do not allow; whether anything was removed.
-    pub fn restrict(&mut self, scopes: ScopeSet, strict: bool) -> bool {
-        let before = self.0.len();
+    /// Removes what `scopes` do not allow.
+    pub fn restrict(&mut self, scopes: ScopeSet, strict: bool) {
         self.0.retain(|subscription| subscription.pattern.missing_scope(scopes, strict).is_none());
-        self.0.len() < before
     }
 
     /// Whether an event of this type, in this channel, is wanted.

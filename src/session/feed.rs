@@ -9,7 +9,7 @@
 //! A push to a connection that is behind is only a hint: what it announces is in the queue, and the
 //! next look finds it in its place. So nothing overtakes, and there is no second replay path.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use super::effect::Fetched;
 use crate::domain::{clock::Monotonic, ids::EventId};
@@ -18,6 +18,9 @@ use crate::domain::{clock::Monotonic, ids::EventId};
 pub(super) const READ_AHEAD: usize = 64;
 /// With fewer events read ahead than this, the next look is worth its round trip.
 const LOW_WATER: usize = 16;
+
+/// How many acknowledgements are held against a look that is under way. More cost a redelivery.
+const MAX_TAKEN: usize = 1024;
 
 /// The state of the feed.
 #[derive(Debug, Default)]
@@ -29,6 +32,8 @@ pub(super) struct Feed {
     /// After a failed look: not before this.
     retry_at: Option<Monotonic>,
     ready: VecDeque<Fetched>,
+    /// Acknowledged while a look is under way, which may have found them before.
+    taken: HashSet<EventId>,
 }
 
 impl Feed {
@@ -43,14 +48,18 @@ impl Feed {
         !std::mem::replace(&mut self.behind, true)
     }
 
-    /// Whether a look into the queue should start now; if so, it has started.
-    pub(super) fn start_fetch(&mut self, room: usize, now: Monotonic) -> bool {
-        let wanted = self.behind && self.unseen && !self.fetching;
-        let held_back = self.retry_at.is_some_and(|at| now < at);
-        if !wanted || held_back || room == 0 || self.ready.len() >= LOW_WATER {
+    /// Whether a look into the queue should start now; if so, it has started. Without room, only what
+    /// is already flowing is refilled: a peer that takes nothing is read nothing for.
+    pub(super) fn start_fetch(&mut self, may_send: bool, room: usize, now: Monotonic) -> bool {
+        self.retry_at = self.retry_at.filter(|at| now < *at);
+        let wanted = may_send && self.behind && self.unseen && !self.fetching;
+        if !wanted || self.retry_at.is_some() || self.ready.len() >= LOW_WATER {
             return false;
         }
-        (self.fetching, self.unseen, self.retry_at) = (true, false, None);
+        if room == 0 && self.ready.is_empty() {
+            return false;
+        }
+        (self.fetching, self.unseen) = (true, false);
         true
     }
 
@@ -58,12 +67,14 @@ impl Feed {
     pub(super) fn fetched(&mut self, events: impl IntoIterator<Item = Fetched>, more: bool) {
         self.fetching = false;
         self.unseen |= more;
-        self.ready.extend(events);
+        let taken = std::mem::take(&mut self.taken);
+        self.ready.extend(events.into_iter().filter(|fetched| !taken.contains(&fetched.delivery.event.id)));
     }
 
     /// Notes that a look failed and is worth another try at `retry_at`.
     pub(super) fn failed(&mut self, retry_at: Monotonic) {
         (self.fetching, self.unseen, self.retry_at) = (false, true, Some(retry_at));
+        self.taken = HashSet::new();
     }
 
     /// The next event to send.
@@ -89,9 +100,12 @@ impl Feed {
         self.ready.iter().map(|fetched| &fetched.delivery.event.id)
     }
 
-    /// Forgets an event that was read ahead: it was taken some other way.
+    /// Forgets an event that was read ahead, or is being read: it was taken some other way.
     pub(super) fn forget(&mut self, id: &EventId) {
         self.ready.retain(|fetched| fetched.delivery.event.id != *id);
+        if self.fetching && self.taken.len() < MAX_TAKEN {
+            self.taken.insert(id.clone());
+        }
     }
 
     /// When the feed wants to be looked at again.

@@ -6,13 +6,13 @@ use super::{
     effect::{Admission, Effect, FetchRequest, Fetched, Identity, Limits, Page},
     feed::{Feed, READ_AHEAD},
     rate_limit,
-    window::Window,
+    window::{InFlight, Window},
 };
 use crate::{
     domain::{
         clock::{Monotonic, Now},
         ids::{ChannelId, EventId},
-        scope::ScopeSet,
+        scope::{Scope, ScopeSet},
         subscription::{Subscriptions, TypePattern},
     },
     protocol::{
@@ -45,14 +45,17 @@ pub(super) struct Ready {
     outbound: usize,
     /// Whether the queue may hold something, wanted or not.
     backlog: bool,
+    /// Whether the queue has grown since the last look began, so that its answer may be outdated.
+    grew: bool,
     stopped: bool,
 }
 
 impl Ready {
     /// Starts an authenticated connection: greets it, restores what it was subscribed to, and looks
-    /// for what waits.
+    /// for what waits, unless it is `stopped` from the start.
     pub(super) fn admit(
         limits: Arc<Limits>,
+        stopped: bool,
         admission: Admission,
         request_id: Option<String>,
         now: Now,
@@ -70,16 +73,12 @@ impl Ready {
             feed: Feed::default(),
             outbound: 0,
             backlog: admission.backlog,
-            stopped: false,
+            grew: false,
+            stopped,
             limits,
         };
         ready.greet(&admission, request_id, out);
-        let mut restored = admission.subscriptions.unwrap_or_default();
-        restored.restrict(ready.scopes, ready.limits.strict_scopes);
-        if !restored.is_empty() {
-            ready.subscriptions = Arc::new(restored);
-            out.push(Effect::Subscribed(ready.subscriptions.clone()));
-        }
+        ready.restrict_to_scopes(admission.subscriptions.unwrap_or_default(), out);
         if admission.backlog {
             ready.on_hint(now, out);
         } else {
@@ -119,12 +118,23 @@ impl Ready {
         self.scopes = admission.scopes;
         self.token_deadline = token_deadline(&admission, now);
         self.greet(&admission, request_id, out);
-        let mut allowed = Subscriptions::clone(&self.subscriptions);
-        if allowed.restrict(self.scopes, self.limits.strict_scopes) {
-            self.subscriptions = Arc::new(allowed);
+        self.restrict_to_scopes(Subscriptions::clone(&self.subscriptions), out);
+        true
+    }
+
+    /// Subscribes to what of `wanted` the token allows. A `*` that it does not allow takes everything
+    /// with it.
+    fn restrict_to_scopes(&mut self, mut wanted: Subscriptions, out: &mut Vec<Effect>) {
+        wanted.restrict(self.scopes, self.limits.strict_scopes);
+        if wanted != *self.subscriptions {
+            self.subscriptions = Arc::new(wanted);
             out.push(Effect::Subscribed(self.subscriptions.clone()));
         }
-        true
+    }
+
+    /// The scope that the token lacks to subscribe to `pattern`, if any.
+    fn lacks(&self, pattern: &TypePattern) -> Option<Scope> {
+        pattern.missing_scope(self.scopes, self.limits.strict_scopes)
     }
 
     /// The client gave a sign of life.
@@ -162,9 +172,7 @@ impl Ready {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        let lacking = patterns.iter().find_map(|pattern| {
-            pattern.missing_scope(self.scopes, self.limits.strict_scopes).map(|scope| (pattern, scope))
-        });
+        let lacking = patterns.iter().find_map(|pattern| Some((pattern, self.lacks(pattern)?)));
         let mut wanted = Subscriptions::clone(&self.subscriptions);
         let refusal = if let Some((pattern, scope)) = lacking {
             let pattern = String::from(pattern.clone());
@@ -207,9 +215,10 @@ impl Ready {
     pub(super) fn on_ack(&mut self, ids: Vec<EventId>, now: Now, out: &mut Vec<Effect>) {
         let mut first = None;
         for id in &ids {
-            let taken = self.window.remove(id);
-            self.feed.forget(id);
-            first = first.or(taken);
+            match self.window.remove(id) {
+                Some(taken) => first = first.or(Some(taken)),
+                None => self.feed.forget(id),
+            }
         }
         let waited = first.map(|taken| now.mono.since(taken.sent_at));
         // An acknowledgement is a fact, also when it is late or came over another connection.
@@ -229,7 +238,7 @@ impl Ready {
     }
 
     pub(super) fn on_hint(&mut self, now: Now, out: &mut Vec<Effect>) {
-        self.backlog = true;
+        self.note_backlog();
         if self.feed.hint() {
             out.push(Effect::Behind);
         }
@@ -240,7 +249,7 @@ impl Ready {
         match page {
             None => self.feed.failed(now.mono.plus(RETRY)),
             Some(Page { events, more, queue_is_empty }) => {
-                self.backlog &= !queue_is_empty;
+                self.backlog = self.grew || !queue_is_empty;
                 let window = &self.window;
                 let fresh = events.into_iter().filter(|fetched| !window.contains(&fetched.delivery.event.id));
                 self.feed.fetched(fresh, more);
@@ -263,14 +272,20 @@ impl Ready {
             return;
         };
         for id in asked {
+            if self.outbound >= MAX_OUTBOUND_BYTES {
+                self.window.postpone(id, now.mono.plus(RETRY));
+                continue;
+            }
             let still_there = found.iter().find(|fetched| fetched.delivery.event.id == *id);
             match (still_there, self.window.attempt(id)) {
                 (_, None) => {}
                 (Some(fetched), Some(attempts)) if self.wants(&fetched.delivery) && !self.stopped => {
                     self.send(&Fetched { delivery: fetched.delivery.clone(), attempts }, now, out);
                 }
-                _ => {
+                (still_there, Some(_)) => {
                     self.window.remove(id);
+                    // It stays in the queue, for whoever subscribes again.
+                    self.backlog |= still_there.is_some();
                 }
             }
         }
@@ -287,7 +302,7 @@ impl Ready {
 
     /// The queue has grown by something that was not offered here.
     pub(super) fn note_backlog(&mut self) {
-        self.backlog = true;
+        (self.backlog, self.grew) = (true, true);
     }
 
     pub(super) fn stop_sending(&mut self) {
@@ -299,7 +314,11 @@ impl Ready {
     }
 
     fn has_room(&self) -> bool {
-        !self.stopped && self.window.len() < self.limits.max_in_flight && self.outbound < MAX_OUTBOUND_BYTES
+        self.may_send() && self.window.len() < self.limits.max_in_flight
+    }
+
+    fn may_send(&self) -> bool {
+        !self.stopped && self.outbound < MAX_OUTBOUND_BYTES
     }
 
     /// Sends what was read ahead, reads more when that runs low, and goes live when nothing is left.
@@ -311,8 +330,9 @@ impl Ready {
                 self.send(&fetched, now, out);
             }
         }
-        let room = if self.has_room() { self.limits.max_in_flight - self.window.len() } else { 0 };
-        if self.feed.start_fetch(room, now.mono) {
+        let room = self.limits.max_in_flight.saturating_sub(self.window.len());
+        if self.feed.start_fetch(self.may_send(), room, now.mono) {
+            self.grew = false;
             let exclude = self.window.ids().chain(self.feed.ids()).cloned().collect();
             out.push(Effect::Fetch(FetchRequest { exclude, limit: room + READ_AHEAD }));
         } else if self.feed.catch_up() {
@@ -327,12 +347,12 @@ impl Ready {
             out.push(Effect::DeadLetter { id: event.id.clone(), attempts: fetched.attempts });
             return;
         }
-        let attempt = fetched.attempts + 1;
-        self.outbound += fetched.delivery.size();
+        let (attempt, size) = (fetched.attempts + 1, fetched.delivery.size());
+        self.outbound += size;
         out.push(Effect::Deliver { delivery: fetched.delivery.clone(), attempt });
         if event.requires_ack {
             let due = now.mono.plus(self.limits.redelivery_after(attempt));
-            self.window.sent(event.id.clone(), attempt, now.mono, due);
+            self.window.sent(InFlight { id: event.id.clone(), attempt, size, sent_at: now.mono, due });
         } else if fetched.delivery.take() {
             out.push(Effect::Acknowledge { ids: vec![event.id.clone()], waited: None });
         }
@@ -359,12 +379,15 @@ impl Ready {
             self.ping_due = now.mono.plus(self.limits.ping_interval);
             out.push(Effect::Ping);
         }
-        let mut reload = Vec::new();
+        let (mut reload, mut outbound) = (Vec::new(), self.outbound);
         for overdue in self.window.due(now.mono) {
             if overdue.attempt >= self.limits.max_attempts {
                 self.window.remove(&overdue.id);
                 out.push(Effect::DeadLetter { id: overdue.id, attempts: overdue.attempt });
+            } else if outbound >= MAX_OUTBOUND_BYTES {
+                self.window.postpone(&overdue.id, now.mono.plus(RETRY));
             } else {
+                outbound += overdue.size;
                 self.window.postpone(&overdue.id, Monotonic::NEVER);
                 reload.push(overdue.id);
             }

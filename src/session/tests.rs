@@ -1,1 +1,13 @@
+//! The state machine on virtual time: no socket, no clock, no sleep.
 
+mod auth;
+mod drain;
+mod feed;
+mod fixtures;
+mod frames;
+mod life;
+mod model;
+mod properties;
+mod redelivery;
+mod subscriptions;
+mod window;

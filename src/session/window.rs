@@ -11,6 +11,8 @@ pub(super) struct InFlight {
     pub(super) id: EventId,
     /// How often it was sent, over all connections of the daemon.
     pub(super) attempt: u32,
+    /// How many bytes it takes on its way to a socket.
+    pub(super) size: usize,
     /// When it was sent last.
     pub(super) sent_at: Monotonic,
     /// When it is sent again; [`Monotonic::NEVER`] while it is read for that.
@@ -38,8 +40,7 @@ impl Window {
     }
 
     /// Adds an event that was just sent, or renews it after another attempt.
-    pub(super) fn sent(&mut self, id: EventId, attempt: u32, now: Monotonic, due: Monotonic) {
-        let renewed = InFlight { id, attempt, sent_at: now, due };
+    pub(super) fn sent(&mut self, renewed: InFlight) {
         match self.0.iter_mut().find(|entry| entry.id == renewed.id) {
             Some(entry) => *entry = renewed,
             None => self.0.push_back(renewed),
