@@ -3,7 +3,7 @@
 use std::{future::Future, net::TcpListener, path::Path, sync::Arc, time::Duration};
 
 use actix::Supervisor;
-use actix_web::{App, HttpServer};
+use actix_web::{App, HttpServer, web};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -31,6 +31,8 @@ use crate::{
 
 /// How often all connections are looked at, at least and at most.
 const SWEEP: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// How long to wait before a database server that was away is asked again.
+const MIGRATION_RETRY: Duration = Duration::from_secs(5);
 /// Where the name of the last run is kept, in the data directory.
 const NODE_FILE: &str = "node";
 /// How long the last writes may take when the hub stops.
@@ -109,13 +111,34 @@ pub async fn run(
 /// the routes that need it say so.
 fn open_database(config: &Config) -> Result<Arc<Database>, AppError> {
     let database = Database::new(DatabaseUrl::parse(config.database.as_str())?);
-    match database.migrate() {
-        Ok(applied) if applied.is_empty() => {}
-        Ok(applied) => log::info!(count = applied.len(); "the database was brought up to date"),
-        Err(error) if config.database.sqlite_path().is_some() => return Err(error.into()),
-        Err(error) => log::warn!(error:% = error; "the database is away; routes that need it answer 503"),
+    let database = Arc::new(database);
+    if config.database.sqlite_path().is_some() {
+        note_migrations(&database.migrate()?);
+    } else {
+        actix::spawn(migrate_when_possible(database.clone()));
     }
-    Ok(Arc::new(database))
+    Ok(database)
+}
+
+/// Brings a database server up to date as soon as it can be reached; nothing else waits for that.
+async fn migrate_when_possible(database: Arc<Database>) {
+    loop {
+        let database = database.clone();
+        match web::block(move || database.migrate()).await {
+            Ok(Ok(applied)) => return note_migrations(&applied),
+            Ok(Err(error)) => {
+                log::warn!(error:% = error; "the database is not up to date yet; trying again");
+            }
+            Err(_) => return,
+        }
+        tokio::time::sleep(MIGRATION_RETRY).await;
+    }
+}
+
+fn note_migrations(applied: &[String]) {
+    if !applied.is_empty() {
+        log::info!(count = applied.len(); "the database was brought up to date");
+    }
 }
 
 /// Draws a name for this run of the hub, and finds the one of the run before it.

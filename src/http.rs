@@ -8,7 +8,7 @@ mod metrics;
 pub mod transport;
 mod ws;
 
-use actix_web::{HttpResponse, middleware::DefaultHeaders, web};
+use actix_web::{HttpResponse, guard, middleware::DefaultHeaders, web};
 
 use crate::{actors::services::Services, config::Secret, http::error::ApiError};
 
@@ -43,9 +43,9 @@ pub fn headers() -> DefaultHeaders {
 pub fn routes(config: &mut web::ServiceConfig, state: &HttpState) {
     config
         .app_data(web::Data::new(state.clone()))
-        .service(read_only("/health", web::get().to(health::health)))
-        .service(read_only("/ready", web::get().to(health::ready)))
-        .service(read_only("/metrics", web::get().to(metrics::metrics)))
+        .service(read_only("/health", reading().to(health::health)))
+        .service(read_only("/ready", reading().to(health::ready)))
+        .service(read_only("/metrics", reading().to(metrics::metrics)))
         .service(
             web::resource("/api/events")
                 .route(web::post().to(events::publish))
@@ -65,6 +65,11 @@ pub fn routes(config: &mut web::ServiceConfig, state: &HttpState) {
                 .default_service(web::to(async || not_allowed("GET"))),
         );
     }
+}
+
+/// `HEAD` follows `GET` (contract 1.0).
+fn reading() -> actix_web::Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 fn read_only(path: &str, get: actix_web::Route) -> actix_web::Resource {

@@ -206,11 +206,16 @@ impl ConnectionHandle {
         if !accepted {
             return false;
         }
-        if !self.interest.read().matches(&delivery.event.kind, delivery.event.channel.as_ref()) {
-            self.unwanted.store(true, Ordering::SeqCst);
-            return false;
+        {
+            let interest = self.interest.read();
+            if !interest.matches(&delivery.event.kind, delivery.event.channel.as_ref()) {
+                // Under the lock: whoever changes the interest looks at this note afterwards.
+                self.unwanted.store(true, Ordering::SeqCst);
+                return false;
+            }
         }
-        let taken = self.is_live() && self.push(delivery);
+        // After something was missed, a later event would overtake it.
+        let taken = self.is_live() && !self.has_missed() && self.push(delivery);
         if !taken {
             self.missed.store(true, Ordering::SeqCst);
             // It may have caught up between the look at `behind` and this note.

@@ -40,6 +40,8 @@ use crate::{
 const RECENT_IDS: usize = 262_144;
 /// How many events may wait for their target to be looked up.
 const MAX_UNRESOLVED: usize = 10_000;
+/// How many bytes of them.
+const MAX_UNRESOLVED_BYTES: usize = 64 * 1024 * 1024;
 /// How long to wait before the backplane is asked again for what happened without this hub.
 const CATCH_UP_RETRY: Duration = Duration::from_secs(1);
 /// How many bus messages are handled before other work gets its turn.
@@ -52,6 +54,9 @@ pub struct EventRouter {
     recent: RecentIds,
     unresolved: HashMap<Name, Vec<(Published, Origin)>>,
     unresolved_count: usize,
+    unresolved_bytes: usize,
+    was_lost: bool,
+    to_forward: Vec<Arc<Event>>,
 }
 
 /// To the router: messages from the bus.
@@ -84,6 +89,9 @@ impl EventRouter {
             recent: RecentIds::new(RECENT_IDS, now().wall),
             unresolved: HashMap::new(),
             unresolved_count: 0,
+            unresolved_bytes: 0,
+            was_lost: false,
+            to_forward: Vec::new(),
         }
     }
 
@@ -105,7 +113,10 @@ impl EventRouter {
                 }
             }
             BusMessage::Peer => self.shared.state.set_nodes(2),
-            BusMessage::Lost => self.shared.state.set_bus(false),
+            BusMessage::Lost => {
+                self.was_lost = true;
+                self.shared.state.set_bus(false);
+            }
             BusMessage::Restored => self.on_restored(ctx),
         }
     }
@@ -113,7 +124,9 @@ impl EventRouter {
     /// Everything may have happened while the bus was away: look through queues and lists.
     fn on_restored(&mut self, ctx: &mut Context<Self>) {
         self.shared.state.set_bus(true);
-        self.shared.metrics.backplane_reconnects.inc();
+        if self.was_lost {
+            self.shared.metrics.backplane_reconnects.inc();
+        }
         self.shared.connections.for_each(|handle| handle.hint());
         if let Some(queue) = self.legacy.as_ref().and_then(WeakAddr::upgrade) {
             queue.do_send(Sweep);
@@ -158,7 +171,8 @@ impl EventRouter {
     }
 
     fn stand_aside(&mut self, name: Name, published: Published, origin: Origin, ctx: &mut Context<Self>) {
-        if self.unresolved_count >= MAX_UNRESOLVED {
+        let size = published.event.body.len();
+        if self.unresolved_count >= MAX_UNRESOLVED || self.unresolved_bytes + size > MAX_UNRESOLVED_BYTES {
             self.shared.metrics.malformed("unresolved_overflow");
             let event = published.event.id.as_str();
             log::log!(self.shared.first_of_its_kind("unresolved_overflow"), event;
@@ -166,6 +180,7 @@ impl EventRouter {
             return;
         }
         self.unresolved_count += 1;
+        self.unresolved_bytes += size;
         let asked = self.unresolved.contains_key(&name);
         self.unresolved.entry(name.clone()).or_default().push((published, origin));
         if !asked {
@@ -204,10 +219,12 @@ impl EventRouter {
         }
         if origin != Origin::Peer && self.shared.queue.store(event.clone()).is_err() {
             self.recent.forget(&event.orchestrator, &event.id);
+            log::log!(self.shared.first_of_its_kind("buffer_full"), event = event.id.as_str();
+                "the buffer before the store is full; an event is dropped");
             return Routed::Rejected("the hub has no room for more events");
         }
         if origin == Origin::Direct && self.shared.state.has_peers() {
-            self.forward(&event);
+            self.to_forward.push(event.clone());
         }
         match sighting {
             Sighting::Unsure => {
@@ -227,13 +244,23 @@ impl EventRouter {
         });
     }
 
-    fn forward(&self, event: &Arc<Event>) {
-        let (shared, event) = (self.shared.clone(), event.clone());
+    /// Hands what only this hub knows of to the others, in order, once it is in its queues: there they
+    /// must find what they cannot take at once.
+    fn forward(&mut self) {
+        let events = std::mem::take(&mut self.to_forward);
+        if events.is_empty() {
+            return;
+        }
+        let shared = self.shared.clone();
         actix::spawn(async move {
-            // The other hub must find it in the queue when it cannot take it at once.
-            let _ = shared.queue.durable().await;
-            if let Err(error) = shared.backplane.forward(&shared.node, &event.body).await {
-                log::warn!(event = event.id.as_str(), error:% = error; "an event was not forwarded; it waits in its queue");
+            if shared.queue.durable().await.is_err() {
+                return;
+            }
+            for event in events {
+                if let Err(error) = shared.backplane.forward(&shared.node, &event.body).await {
+                    log::warn!(event = event.id.as_str(), error:% = error;
+                        "an event was not forwarded; it waits in its queue");
+                }
             }
         });
     }
@@ -249,7 +276,12 @@ impl EventRouter {
                 sessions.push(identity.session.clone());
             }
         });
-        if sessions.is_empty() { Routed::Queued } else { Routed::Delivered(sessions) }
+        if sessions.is_empty() {
+            let (event, orchestrator) = (event.id.as_str(), event.orchestrator.as_str());
+            log::debug!(event, orchestrator; "event:queued");
+            return Routed::Queued;
+        }
+        Routed::Delivered(sessions)
     }
 }
 
@@ -287,8 +319,11 @@ impl Actor for EventRouter {
 impl Supervised for EventRouter {
     fn restarting(&mut self, _: &mut Self::Context) {
         // Lookups that were under way died with the old context.
+        if self.unresolved_count > 0 {
+            log::error!(count = self.unresolved_count; "events whose target was being looked up are lost");
+        }
         self.unresolved.clear();
-        self.unresolved_count = 0;
+        (self.unresolved_count, self.unresolved_bytes) = (0, 0);
     }
 }
 
@@ -307,6 +342,7 @@ impl Handler<Resolved> for EventRouter {
         guarded(ctx, |_| {
             for (published, origin) in self.unresolved.remove(&name).unwrap_or_default() {
                 self.unresolved_count -= 1;
+                self.unresolved_bytes -= published.event.body.len();
                 self.addressed(published, target.clone(), origin);
             }
         });
@@ -344,6 +380,7 @@ impl Handler<Publish> for EventRouter {
     fn handle(&mut self, Publish { events, origin }: Publish, ctx: &mut Self::Context) -> Self::Result {
         let mut routed = Vec::with_capacity(events.len());
         guarded(ctx, |_| routed.extend(events.into_iter().map(|event| self.route(event, origin))));
+        self.forward();
         routed
     }
 }

@@ -76,10 +76,13 @@ pub struct Colleagues {
     pub router: Addr<EventRouter>,
 }
 
-/// To the monitor: a batch was written.
+/// To the monitor: a batch was written, or some of it must be written again.
 #[derive(Debug, actix::Message)]
 #[rtype(result = "()")]
-struct Written(Vec<PresenceChange>);
+struct Written {
+    changes: Vec<PresenceChange>,
+    again: Vec<Presence>,
+}
 
 impl HeartbeatMonitor {
     /// A monitor that has seen nobody yet.
@@ -139,11 +142,12 @@ impl HeartbeatMonitor {
         let (shared, me) = (self.shared.clone(), ctx.address());
         spawn_guarded(ctx, async move {
             let changed = shared.backplane.presence(&presence).await;
+            let again = if changed.is_err() { presence } else { Vec::new() };
             let written = shared.backplane.heartbeats(&beats).await;
             if let Some(error) = written.err().or(changed.as_ref().err().cloned()) {
                 log::warn!(error:% = error; "heartbeats could not be written; the next ones will be");
             }
-            me.do_send(Written(changed.unwrap_or_default()));
+            me.do_send(Written { changes: changed.unwrap_or_default(), again });
         });
     }
 
@@ -180,7 +184,11 @@ impl HeartbeatMonitor {
             let up = announced.is_ok();
             shared.metrics.backplane_up.set(i64::from(up));
             if shared.state.set_backplane(up) {
-                log::log!(if up { log::Level::Info } else { log::Level::Error }, up; "the backplane is reachable or not");
+                if up {
+                    log::info!("the backplane answers");
+                } else {
+                    log::error!("the backplane does not answer");
+                }
             }
             if let Ok(nodes) = announced {
                 shared.state.set_nodes(nodes);
@@ -258,8 +266,12 @@ impl Handler<Went> for HeartbeatMonitor {
 impl Handler<Written> for HeartbeatMonitor {
     type Result = ();
 
-    fn handle(&mut self, Written(changes): Written, _: &mut Self::Context) {
+    fn handle(&mut self, Written { changes, mut again }: Written, _: &mut Self::Context) {
         self.writing = false;
+        // Before what has changed since, so that the newest word is the last one.
+        again.append(&mut self.presence);
+        again.truncate(MAX_WAITING);
+        self.presence = again;
         // A daemon whose own arrival or leaving changed the status knows that already.
         let connections = &self.shared.connections;
         let events: Vec<Event> = changes

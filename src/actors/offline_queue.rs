@@ -119,17 +119,18 @@ async fn write_for_ever(shared: Arc<Shared>, interval: Duration) {
 }
 
 async fn write_once(shared: &Shared, queue: &QueueAccess) {
-    shared.metrics.commit_backlog.set(i64::try_from(queue.backlog()).unwrap_or(i64::MAX));
     let (batch, waiters) = queue.take();
     let mut retry = RETRY.0;
     let mut unwritable = HashSet::new();
     while !batch.is_empty() {
+        shared.metrics.commit_backlog.set(i64::try_from(queue.backlog()).unwrap_or(i64::MAX));
         let stopwatch = Stopwatch::start();
         match write(shared, &batch).await {
             Ok(outcome) => {
                 shared.metrics.commit_latency.observe(stopwatch.seconds());
                 unwritable = account(shared, &batch, &outcome);
                 note_backplane(shared, true);
+                shared.metrics.commit_backlog.set(0);
                 break;
             }
             Err(error) => {

@@ -186,8 +186,8 @@ impl QueueAccess {
         self.change(|buffer| buffer.remember(&who.orchestrator, &who.daemon, subscriptions));
     }
 
-    /// Waits until what a new connection of `who` must find is written: events that were published
-    /// just before, and what it was subscribed to a moment ago.
+    /// Waits until everything that concerns `who` is written: events that were published just before,
+    /// acknowledgements, and what it was subscribed to a moment ago.
     ///
     /// # Errors
     /// When that takes too long.
@@ -272,8 +272,8 @@ impl QueueAccess {
         interest: &Subscriptions,
         request: &FetchRequest,
     ) -> Result<Page, QueueError> {
+        self.settled(who).await?;
         let _permit = self.0.looks.acquire().await;
-        self.durable().await?;
         let waiting = self.0.backplane.waiting(&who.orchestrator).await?;
         let mut page = Page { queue_is_empty: waiting.is_empty(), ..Page::default() };
         let mut candidates = waiting.into_iter().map(|Waiting { id, .. }| id).filter(|id| {
@@ -316,8 +316,8 @@ impl QueueAccess {
     /// # Errors
     /// When the backplane does not answer.
     pub async fn reload(&self, who: &Identity, ids: &[EventId]) -> Result<Vec<Fetched>, QueueError> {
+        self.settled(who).await?;
         let _permit = self.0.looks.acquire().await;
-        self.durable().await?;
         let loaded = self.0.backplane.load(&who.orchestrator, &who.daemon, ids).await?;
         Ok(loaded.into_iter().filter_map(|loaded| self.read(who, loaded)).collect())
     }

@@ -22,6 +22,9 @@ use crate::domain::{
 const SHORT: usize = 32;
 /// How many acknowledgements of one orchestrator may wait: more than its queue can hold are made up.
 const MAX_ACKS: usize = 4000;
+/// How many changes, and how many bytes of events, one batch holds before another one is due.
+const MAX_BATCH_CHANGES: usize = 4000;
+const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// How many bytes of events may wait.
 const MAX_BYTES: usize = 256 * 1024 * 1024;
 
@@ -64,6 +67,14 @@ impl Group {
             self.index.insert(event.id.clone(), self.stores.len());
         }
         self.stores.push(Some(event));
+    }
+
+    /// How many changes it holds, and how many bytes of events.
+    fn weight(&self) -> (usize, usize) {
+        let stores = self.stores.iter().flatten();
+        let bytes = stores.map(|event| event.body.len()).sum();
+        let changes = self.completed.len() + self.stores.len() + self.acks.len();
+        (changes + self.dead.len() + self.sent.len(), bytes)
     }
 
     fn find(&mut self, id: &EventId) -> Option<&mut Option<Arc<Event>>> {
@@ -132,8 +143,8 @@ impl CommitBuffer {
         }
         let group = self.group(orchestrator);
         let overtaken = group.find(&id).and_then(Option::take);
+        group.sent.retain(|sent| sent.id != id);
         if let Some(event) = &overtaken {
-            group.sent.retain(|sent| sent.id != id);
             group.completed.push(id);
             self.bytes = self.bytes.saturating_sub(event.body.len());
         } else if group.acks.len() < MAX_ACKS {
@@ -172,18 +183,26 @@ impl CommitBuffer {
         self.changes += 1;
     }
 
-    /// Whether something waits that a connection of this daemon must find written.
+    /// Whether something waits that concerns this daemon.
     #[must_use]
     pub fn concerns(&self, orchestrator: &OrchestratorId, daemon: &DaemonId) -> bool {
-        let stores = self.groups.get(orchestrator).is_some_and(|group| !group.stores.is_empty());
-        stores || self.remembered.contains_key(&(orchestrator.clone(), daemon.clone()))
+        self.groups.contains_key(orchestrator)
+            || self.remembered.contains_key(&(orchestrator.clone(), daemon.clone()))
     }
 
-    /// Takes everything that waits, as one batch.
+    /// Takes what waits, oldest first, as one batch of bounded size: writing it must not take the store
+    /// longer than anybody's patience. The rest stays.
     #[must_use]
     pub fn take(&mut self, now: Timestamp) -> CommitBatch {
-        (self.changes, self.bytes) = (0, 0);
-        let order = std::mem::take(&mut self.order);
+        let mut left = (MAX_BATCH_CHANGES, MAX_BATCH_BYTES);
+        let fits = self.order.iter().position(|orchestrator| {
+            let full = left.0 == 0 || left.1 == 0;
+            let (changes, bytes) = self.groups.get(orchestrator).map_or((0, 0), Group::weight);
+            left = (left.0.saturating_sub(changes), left.1.saturating_sub(bytes));
+            full
+        });
+        let rest = fits.map_or_else(Vec::new, |first| self.order.split_off(first));
+        let order = std::mem::replace(&mut self.order, rest);
         let groups = order.into_iter().filter_map(|orchestrator| {
             let group = self.groups.remove(&orchestrator)?;
             Some(OrchestratorCommit {
@@ -195,7 +214,9 @@ impl CommitBuffer {
                 sent: group.sent,
             })
         });
-        let groups = groups.collect();
+        let groups: Vec<OrchestratorCommit> = groups.collect();
+        let weights = self.groups.values().map(Group::weight);
+        (self.changes, self.bytes) = weights.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         let remembered = self.remembered.drain().map(|((orchestrator, daemon), subscriptions)| Remembered {
             orchestrator,
             daemon,
@@ -298,6 +319,22 @@ mod tests {
         assert!(!buffer.concerns(&vp("vp_3"), &daemon()));
         assert_eq!(buffer.take(Timestamp(2)).remembered.len(), 1);
         assert!(!buffer.concerns(&vp("vp_1"), &daemon()));
+    }
+
+    #[test]
+    fn a_batch_is_bounded_and_the_rest_comes_next() {
+        let mut buffer = CommitBuffer::new(100_000);
+        for n in 0..5_000 {
+            buffer.store(event(&format!("vp_{n}"), "a")).expect("room");
+        }
+        let first = buffer.take(Timestamp(2));
+        assert_eq!(first.groups.len(), MAX_BATCH_CHANGES);
+        assert_eq!(first.groups[0].orchestrator, vp("vp_0"));
+        assert_eq!(buffer.len(), 1_000);
+        let second = buffer.take(Timestamp(3));
+        assert_eq!(second.groups.len(), 1_000);
+        assert_eq!(second.groups[0].orchestrator, vp("vp_4000"));
+        assert!(buffer.is_empty());
     }
 
     #[test]

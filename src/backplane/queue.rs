@@ -24,6 +24,8 @@ pub const EXPIRY_SLACK: Duration = Duration::from_secs(120);
 pub const ACK_MEMORY: u64 = 5000;
 /// How many acknowledged ids are remembered over all orchestrators, for a hub that starts.
 pub const RECENT_ACKS: u64 = 50_000;
+/// How many entries of a legacy list one claim brings at most.
+pub const LEGACY_PAGE: usize = 500;
 /// How many dead letters are kept per orchestrator.
 pub const DEAD_LETTER_CAPACITY: u64 = 1000;
 
@@ -132,8 +134,9 @@ pub trait EventQueue {
     /// How much waits in all queues together.
     fn backlog(&self) -> impl Future<Output = Result<Backlog>> + Send;
 
-    /// Takes a legacy list away from its writers atomically. What was claimed and not released
-    /// comes again with the next claim, also after a crash.
+    /// Takes a legacy list away from its writers atomically, and brings its oldest entries, at most
+    /// [`LEGACY_PAGE`]. What was claimed and not released comes again with the next claim, also after a
+    /// crash.
     fn claim_legacy(&self, source: &LegacySource) -> impl Future<Output = Result<LegacyClaim>> + Send;
 
     /// Forgets a claim whose entries are all stored.

@@ -112,7 +112,8 @@ fn over_http(config: &Config, arguments: &Arguments, event: &Value) -> Result<()
         CliError::failed(format!("cannot reach the hub at {url}: {error}; start it, or name it with --url"))
     };
     let request = address::agent().post(&url).header("X-API-Key", key.expose());
-    let mut response = request.send_json(event).map_err(unreachable)?;
+    let request = request.header("Content-Type", "application/json");
+    let mut response = request.send(event.to_string()).map_err(unreachable)?;
     let body = response.body_mut().read_to_string().map_err(unreachable)?;
     output::line(&body)?;
     match response.status() {

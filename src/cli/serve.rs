@@ -30,6 +30,8 @@ pub(super) fn run(config: Config, overrides: &Overrides) -> Result<(), CliError>
         log::warn!("DAEMON_JWT_SECRET is short; replace it with the output of `openssl rand -hex 32`");
     }
     secrets::ensure_data_dir(&config.server.data_dir)?;
+    // Queues and accounts hold what is said between tenants: no other local user may read them.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let listener = bind(&config.server.bind)?;
     let local = listener.local_addr()?.to_string();
     if config.is_self_contained() {

@@ -155,7 +155,7 @@ fn values_out_of_range_are_refused_with_the_range() {
         ("HUB_AUTH_STRICT_SCOPES", "maybe", "must be true or false"),
         ("HUB_DELIVERY_REDELIVERY_SCHEDULE_MS", ",", "must have at least one entry"),
         ("HUB_WEBSOCKET_ALLOWED_ORIGINS", "app.example", "must list origins"),
-        ("WS_PATH", "daemon", "must be a path"),
+        ("WS_PATH", "daemon", "must be a free path"),
         ("DATABASE_URL", "mysql://db/hub", "database.url (DATABASE_URL) must begin with sqlite://"),
         ("HUB_LOG_FORMAT", "xml", "log.format (HUB_LOG_FORMAT) must be text or json"),
         ("DAEMON_API_URL", "neolith", "daemon_api.url (DAEMON_API_URL) must begin with http"),

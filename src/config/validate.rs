@@ -42,10 +42,12 @@ pub(super) fn server(raw: &raw::Server) -> Result<Server, ConfigError> {
         ));
     }
     let path_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '~');
-    if !raw.ws_path.starts_with('/') || raw.ws_path.len() < 2 || !raw.ws_path.chars().all(path_char) {
+    let taken = ["/health", "/ready", "/metrics", "/api/events"].contains(&raw.ws_path.as_str());
+    if taken || !raw.ws_path.starts_with('/') || raw.ws_path.len() < 2 || !raw.ws_path.chars().all(path_char)
+    {
         return Err(ConfigError::invalid(
             "server.ws_path",
-            format!("must be a path such as /daemon/ws, not {:?}", raw.ws_path),
+            format!("must be a free path such as /daemon/ws, not {:?}", raw.ws_path),
         ));
     }
     if raw.data_dir.is_empty() {

@@ -246,6 +246,9 @@ impl Published {
             (None, None) => return Err(EnvelopeError::Missing("orchestratorId")),
         };
 
+        let published_at = wire.timestamp.or(wire.created_at);
+        // Also a missing time is kept, or the event would be of another time whenever it is read.
+        let timeless = published_at.is_none();
         let mut event = Event {
             id: event_id,
             kind,
@@ -254,7 +257,7 @@ impl Published {
             organization,
             channel,
             workspace: workspace.map(|workspace| workspace.into()),
-            timestamp: time(wire.timestamp.or(wire.created_at), now)?,
+            timestamp: time(published_at, now)?,
             requires_ack: wire.requires_ack.unwrap_or(false),
             priority: priority(wire.priority),
             payload,
@@ -262,7 +265,7 @@ impl Published {
         };
         let inherited =
             context.organization.is_some() || context.daemon.is_some() || context.orchestrator.is_some();
-        if inherited && !names_only_daemon {
+        if timeless || (inherited && !names_only_daemon) {
             event.rewrite()?;
         }
         Ok(Self { event, names_only_daemon })

@@ -177,7 +177,9 @@ impl ServerMessage {
                 Payload::HeartbeatAck { server_time: now, next_heartbeat: *next_heartbeat }
             }
             Self::Error { code, message, field } => {
-                let details = field.as_deref().map(|field| Details { field, error: message });
+                let problem = |field: &str| message.strip_prefix(field)?.strip_prefix(": ");
+                let details =
+                    field.as_deref().map(|field| Details { field, error: problem(field).unwrap_or(message) });
                 Payload::Error { code: code.as_str(), message, details }
             }
             Self::RateLimit { action, retry_after, current_rate, max_rate } => Payload::RateLimit {

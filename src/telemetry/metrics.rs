@@ -53,7 +53,7 @@ pub struct Metrics {
     pub backplane_reconnects: IntCounter,
     /// How many hubs live, as this one sees it.
     pub nodes: IntGauge,
-    /// Frames that were dropped because a client sent too many.
+    /// Warnings to clients that sent too many frames.
     pub rate_limited: IntCounter,
     /// When the process started, in seconds since 1970.
     pub started: Gauge,
@@ -163,7 +163,8 @@ impl Metrics {
             backplane_reconnects: add
                 .counter("hub_backplane_reconnects_total", "How often the event channels were restored.")?,
             nodes: add.gauge("hub_nodes", "Hubs that live.")?,
-            rate_limited: add.counter("hub_rate_limited_total", "Client frames dropped for their rate.")?,
+            rate_limited: add
+                .counter("hub_rate_limited_total", "Warnings to clients that sent too many frames.")?,
             started: add.add(Gauge::new("process_start_time_seconds", "Start time since the Unix epoch."))?,
             closes: add.counters("hub_closes_total", "Closed connections by close code.", &["code"])?,
             drops: add.counters("hub_events_dropped_total", "Events that are not kept.", &["reason"])?,

@@ -1,13 +1,10 @@
 //! The suite of [`super::backplane_contract`] against Redis.
 #![cfg(test)]
 
-use neolith_hub::{
-    backplane::{redis::RedisBackplane, registry::ConnectionRegistry as _},
-    domain::clock::{Timestamp, now},
-};
+use neolith_hub::{backplane::redis::RedisBackplane, domain::clock::Timestamp};
 
 use crate::{
-    backplane_contract::{Harness, contract_tests, fixtures},
+    backplane_contract::{Harness, contract_tests},
     support::redis::RedisServer,
 };
 
@@ -23,10 +20,6 @@ impl Harness for Redis {
     async fn start() -> Self {
         let server = RedisServer::start();
         let backplane = RedisBackplane::connect(&server.url()).expect("a URL");
-        // A connection counts only while its hub lives.
-        for node in ["node_1", "node_2"] {
-            backplane.announce(&fixtures::node(node), now().wall).await.expect("announced");
-        }
         Self { backplane, server }
     }
 

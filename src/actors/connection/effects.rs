@@ -22,6 +22,7 @@ use crate::{
         client_frame::{Auth, Heartbeat},
         codes::CloseReason,
         event_frame::Delivery,
+        server_frame::ServerMessage,
     },
     session::{
         Session,
@@ -43,11 +44,17 @@ impl Connection {
     fn perform_one(&mut self, effect: Effect, now: Now, ctx: &mut WebsocketContext<Self>) {
         match effect {
             Effect::Send(message, reply_to) => {
+                if matches!(message, ServerMessage::RateLimit { .. }) {
+                    self.services.shared.metrics.rate_limited.inc();
+                }
                 ctx.text(message.encode(reply_to.as_deref(), now.wall));
             }
             Effect::Deliver { delivery, attempt } => self.deliver(&delivery, attempt, now, ctx),
             Effect::Acknowledge { ids, waited } => {
-                if let Some(identity) = self.session.identity() {
+                // Not the session's: it may have ended with the same frame.
+                if let Some(identity) = self.handle.identity() {
+                    log::debug!(connection:% = identity.connection, orchestrator = identity.orchestrator.as_str(), events:? = ids;
+                        "event:acknowledged");
                     self.services.shared.queue.acknowledge(identity, ids);
                 }
                 if let Some(waited) = waited {

@@ -11,11 +11,11 @@ use tokio::sync::mpsc;
 
 use crate::{
     actors::{
-        messages::{Origin, Publish},
+        messages::{Origin, Publish, Routed},
         resolver::{Resolver, address},
         services::Shared,
     },
-    backplane::queue::{EventQueue as _, LegacySource},
+    backplane::queue::{EventQueue as _, LEGACY_PAGE, LegacySource},
     domain::{
         clock::now,
         envelope::{Context, EnvelopeError, Published},
@@ -23,6 +23,9 @@ use crate::{
         ids::OrchestratorId,
     },
 };
+
+/// Why an entry waits: nobody, or more than one, owns the daemon that it names.
+const UNRESOLVED: &str = "unresolved";
 
 /// Where events are taken in.
 pub type Ingest = Recipient<Publish>;
@@ -60,7 +63,7 @@ pub(super) async fn drain_for_ever(
     while named.recv_many(&mut batch, 256).await > 0 {
         let distinct: HashSet<LegacySource> = batch.drain(..).collect();
         for source in distinct {
-            if let Err(error) = drain(&shared, &ingest, &source).await {
+            if let Err(error) = drain_whole(&shared, &ingest, &source).await {
                 let orchestrator = source.orchestrator().as_str();
                 log::warn!(orchestrator, error; "a legacy list could not be drained; the sweep tries again");
             }
@@ -68,16 +71,25 @@ pub(super) async fn drain_for_ever(
     }
 }
 
-async fn drain(shared: &Shared, ingest: &Ingest, source: &LegacySource) -> Result<(), String> {
+/// Drains page by page, until the list is empty.
+async fn drain_whole(shared: &Shared, ingest: &Ingest, source: &LegacySource) -> Result<(), String> {
+    while drain(shared, ingest, source).await? >= LEGACY_PAGE {}
+    Ok(())
+}
+
+/// Drains one page; how many entries it had.
+async fn drain(shared: &Shared, ingest: &Ingest, source: &LegacySource) -> Result<usize, String> {
     let claim = shared.backplane.claim_legacy(source).await.map_err(|error| error.to_string())?;
     if claim.entries.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
+    let mut for_nobody = false;
     let mut events = Vec::with_capacity(claim.entries.len());
     for entry in &claim.entries {
         match read(shared, source, entry).await {
             Ok(event) => events.push(event),
             Err(kind) => {
+                for_nobody |= kind == UNRESOLVED;
                 shared.metrics.malformed(kind);
                 let orchestrator = source.orchestrator().as_str();
                 log::log!(shared.first_of_its_kind(kind), orchestrator, kind;
@@ -88,14 +100,21 @@ async fn drain(shared: &Shared, ingest: &Ingest, source: &LegacySource) -> Resul
     let count = events.len();
     let targets: HashSet<OrchestratorId> = events.iter().map(|event| event.orchestrator.clone()).collect();
     let publish = Publish { events, origin: Origin::Direct };
-    ingest.send(publish).await.map_err(|error| error.to_string())?;
+    let routed = ingest.send(publish).await.map_err(|error| error.to_string())?;
+    if routed.len() < count || routed.iter().any(|routed| matches!(routed, Routed::Rejected(_))) {
+        return Err("its events cannot be taken in now".to_owned());
+    }
     let unwritable = shared.queue.durable().await.map_err(|error| error.to_string())?;
     if !unwritable.is_disjoint(&targets) {
         return Err("its events cannot be stored".to_owned());
     }
+    if for_nobody {
+        // Whoever owns that daemon may be known later.
+        return Err("some of its events are for nobody yet".to_owned());
+    }
     shared.backplane.release_legacy(&claim).await.map_err(|error| error.to_string())?;
     log::info!(orchestrator = source.orchestrator().as_str(), count; "a legacy list was drained");
-    Ok(())
+    Ok(claim.entries.len())
 }
 
 async fn read(shared: &Shared, source: &LegacySource, entry: &Bytes) -> Result<Event, &'static str> {
@@ -109,7 +128,7 @@ async fn read(shared: &Shared, source: &LegacySource, entry: &Bytes) -> Result<E
         Some(target) => target,
         None => shared.resolver.resolve(name).await,
     };
-    address(published, target).map_err(|_| "unresolved")
+    address(published, target).map_err(|_| UNRESOLVED)
 }
 
 /// Reads an entry. An entry that names nobody belongs to whom its list is named after, and to nobody

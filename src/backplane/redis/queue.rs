@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, collections::HashMap};
 
 use bytes::Bytes;
-use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
+use redis::{RedisError, Value};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -13,8 +13,8 @@ use crate::{
         Result,
         commit::{CommitBatch, CommitOutcome, GroupOutcome, OrchestratorCommit, StoreOutcome},
         queue::{
-            ACK_MEMORY, Backlog, DEAD_LETTER_CAPACITY, EXPIRY_SLACK, EventQueue, Expired, LegacyClaim,
-            LegacySource, Loaded, QUEUE_CAPACITY, RECENT_ACKS, RETENTION, Waiting, queue_time,
+            ACK_MEMORY, Backlog, DEAD_LETTER_CAPACITY, EXPIRY_SLACK, EventQueue, Expired, LEGACY_PAGE,
+            LegacyClaim, LegacySource, Loaded, QUEUE_CAPACITY, RECENT_ACKS, RETENTION, Waiting, queue_time,
         },
     },
     domain::{
@@ -88,10 +88,6 @@ impl RedisBackplane {
         pipe.ignore_errors();
         let mut commands = 0_usize;
         for group in groups {
-            for ack in &group.acks {
-                pipe.hdel(keys::in_flight(&ack.daemon), ack.id.as_str()).ignore();
-                commands += 1;
-            }
             for sent in &group.sent {
                 let key = keys::in_flight(&sent.daemon);
                 let record = json!({
@@ -103,6 +99,10 @@ impl RedisBackplane {
                 pipe.hset(&key, sent.id.as_str(), record.to_string()).ignore();
                 pipe.expire(&key, RETENTION.as_secs().cast_signed()).ignore();
                 commands += 2;
+            }
+            for ack in &group.acks {
+                pipe.hdel(keys::in_flight(&ack.daemon), ack.id.as_str()).ignore();
+                commands += 1;
             }
         }
         if commands == 0 {
@@ -155,7 +155,7 @@ fn pairs(flat: &[String]) -> impl Iterator<Item = (&String, &String)> {
 /// Whether another kind of value lies under the queue's name: a legacy list, which is drained, not
 /// read here.
 fn is_wrong_type(error: &RedisError) -> bool {
-    error.code() == Some("WRONGTYPE") || error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError)
+    error.code() == Some("WRONGTYPE")
 }
 
 impl EventQueue for RedisBackplane {
@@ -295,7 +295,7 @@ impl EventQueue for RedisBackplane {
     async fn claim_legacy(&self, source: &LegacySource) -> Result<LegacyClaim> {
         let names = [keys::legacy(source), keys::legacy_claim(source)];
         let mut call = scripts::call(&scripts::CLAIM, &names);
-        call.arg(newest_end(source));
+        call.arg(newest_end(source)).arg(RETENTION.as_secs()).arg(LEGACY_PAGE);
         let mut entries: Vec<Vec<u8>> = self.run(&call).await?;
         if newest_end(source) == "head" {
             entries.reverse();

@@ -53,7 +53,11 @@ fn add_heartbeat(pipe: &mut Pipeline, beat: &HeartbeatRecord) -> Result<()> {
     }
     let connection = json(&ConnectionRecord::of_beat(beat))?;
     pipe.set_ex(keys::connection(&beat.connection), connection, CONNECTION_LIFETIME.as_secs()).ignore();
-    for key in [keys::connections(orchestrator), keys::instances(orchestrator)] {
+    // Also after a Redis that has lost its data: whoever is alive counts.
+    let (connections, instances) = (keys::connections(orchestrator), keys::instances(orchestrator));
+    pipe.sadd(&connections, beat.connection.to_string()).ignore();
+    pipe.hset_nx(&instances, daemon.as_str(), format!("{} {}", beat.connection, beat.node)).ignore();
+    for key in [connections, instances] {
         pipe.expire(key, RETENTION.as_secs().cast_signed()).ignore();
     }
     let routing = json(&RoutingSession::active(orchestrator, daemon, session, *at))?;

@@ -83,7 +83,8 @@ impl RedisBackplane {
         let records: Vec<Option<String>> = self.run(&read).await?;
         let lives = |record: &Option<String>| {
             let node = record.as_deref().and_then(|json| serde_json::from_str::<HeldBy>(json).ok());
-            node.is_some_and(|record| nodes.contains(&record.node_id))
+            // Where no hub has announced itself, nothing is known about hubs.
+            node.is_some_and(|record| nodes.is_empty() || nodes.contains(&record.node_id))
         };
         let stale: Vec<String> = ids
             .iter()

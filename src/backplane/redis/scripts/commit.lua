@@ -41,6 +41,7 @@ for group = 1, tonumber(ARGV[7]) do
   local function remove(id)
     local removed = redis.pcall('ZREM', queue, id)
     if type(removed) == 'table' then
+      if not string.find(removed.err, 'WRONGTYPE', 1, true) then error(removed) end
       local entries = call('LRANGE', queue, 0, -1)
       for i = #entries, 1, -1 do call('LPUSH', claimed, entries[i]) end
       call('DEL', queue)
@@ -89,7 +90,7 @@ for group = 1, tonumber(ARGV[7]) do
         local last = call('ZREVRANGEBYSCORE', queue, beyond, ms, 'WITHSCORES', 'LIMIT', 0, 1)
         if last[2] then score = tonumber(last[2]) + 1 / 4096 end
         -- The body first: an entry never waits without one.
-        call('HSET', data, id, body)
+        call('HSETNX', data, id, body)
         if call('ZADD', queue, 'NX', string.format('%.17g', score), id) == 1 then
           if priority ~= '0' then call('ZADD', priorities, priority, id) end
           accepted, stored = accepted + 1, stored + 1
@@ -154,9 +155,13 @@ for group = 1, tonumber(ARGV[7]) do
 
   local ok, problem = pcall(apply)
   if not ok then
+    local text = type(problem) == 'table' and problem.err or tostring(problem)
+    -- Everything else (no memory, a read-only replica) is the server's trouble and passes: the whole
+    -- batch comes again, and what was applied of it changes nothing then.
+    if not string.find(text, 'WRONGTYPE', 1, true) then return redis.error_reply(text) end
     for i = 1, store_count do letters[i] = 'E' end
     failures[#failures + 1] = tostring(group)
-    failures[#failures + 1] = type(problem) == 'table' and problem.err or tostring(problem)
+    failures[#failures + 1] = text
   end
   outcomes[group] = table.concat(letters)
   left_counts[group] = left
