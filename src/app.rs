@@ -159,7 +159,7 @@ fn open_backplane(config: &Config) -> Result<Backplane, AppError> {
     })
 }
 
-fn start_actors(config: &Config, database: Arc<Database>) -> Result<Services, AppError> {
+fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services>, AppError> {
     let backplane = Arc::new(open_backplane(config)?);
     let metrics = Arc::new(Metrics::new()?);
     let delivery = &config.delivery;
@@ -203,7 +203,7 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Services, Ap
         supervise(ConnectionManager::new(shared.clone(), monitor.clone(), offline_queue.clone(), drain_rate));
     router.do_send(LegacyIn(offline_queue.clone()));
     monitor.do_send(Colleagues { manager: manager.clone(), router: router.clone() });
-    Ok(Services { shared, manager, router, monitor, offline_queue })
+    Ok(Arc::new(Services { shared, manager, router, monitor, offline_queue }))
 }
 
 /// Starts an actor on the main thread that comes back when it fails.

@@ -8,15 +8,18 @@ mod metrics;
 pub mod transport;
 mod ws;
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, guard, middleware::DefaultHeaders, web};
 
-use crate::{actors::services::Services, config::Secret, http::error::ApiError};
+use crate::{actors::services::Services, config::Secret, http::error::ApiError, store::database::Database};
 
 /// What routes need beside the actors.
 #[derive(Clone)]
 pub struct HttpState {
-    /// The actors and what they share.
-    pub services: Services,
+    /// The actors and what they share. Shared, not cloned: every clone of an address costs memory, and
+    /// each connection holds this.
+    pub services: Arc<Services>,
     /// The key of administrators and publishers; without one their routes are closed.
     pub admin_key: Option<Secret>,
     /// Who may connect when `Origin` is present.
@@ -26,7 +29,7 @@ pub struct HttpState {
     /// How many connections this hub holds at once.
     pub max_connections: usize,
     /// Whether the accounts database answers.
-    pub database: std::sync::Arc<crate::store::database::Database>,
+    pub database: Arc<Database>,
 }
 
 /// Security headers that the original platform sends with every response (contract 1.0).

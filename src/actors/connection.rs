@@ -36,7 +36,7 @@ use crate::{
 
 /// See the [module](self).
 pub struct Connection {
-    services: Services,
+    services: Arc<Services>,
     handle: Arc<ConnectionHandle>,
     session: Session,
     inbound: Inbound,
@@ -51,7 +51,7 @@ impl Connection {
     /// A connection whose handshake is being answered.
     #[must_use]
     pub fn new(
-        services: Services,
+        services: Arc<Services>,
         handle: Arc<ConnectionHandle>,
         inbound: Inbound,
         address: Option<IpAddr>,

@@ -45,12 +45,17 @@ const MIN_DRAIN_DELAY: Duration = Duration::from_millis(250);
 /// See the [module](self).
 pub struct ConnectionManager {
     shared: Arc<Shared>,
-    monitor: Addr<HeartbeatMonitor>,
-    offline_queue: Addr<OfflineQueue>,
+    colleagues: Arc<Colleagues>,
     drain_rate: u32,
     gone: Vec<Detach>,
     /// Connections that were told to end, and when their socket is shut down.
     condemned: Vec<(Arc<ConnectionHandle>, Monotonic)>,
+}
+
+/// Whom the manager works with. Shared by every admission that is under way.
+struct Colleagues {
+    monitor: Addr<HeartbeatMonitor>,
+    offline_queue: Addr<OfflineQueue>,
 }
 
 /// To the manager: the backplane counts these although they are gone.
@@ -77,7 +82,8 @@ impl ConnectionManager {
         offline_queue: Addr<OfflineQueue>,
         drain_rate: u32,
     ) -> Self {
-        Self { shared, monitor, offline_queue, drain_rate, gone: Vec::new(), condemned: Vec::new() }
+        let colleagues = Arc::new(Colleagues { monitor, offline_queue });
+        Self { shared, colleagues, drain_rate, gone: Vec::new(), condemned: Vec::new() }
     }
 
     fn condemn(&mut self, handle: Arc<ConnectionHandle>, reason: CloseReason) {
@@ -128,7 +134,7 @@ impl Handler<Admit> for ConnectionManager {
 
     fn handle(&mut self, admit: Admit, ctx: &mut Self::Context) -> Self::Result {
         let (shared, me) = (self.shared.clone(), ctx.address());
-        let (monitor, queue) = (self.monitor.clone(), self.offline_queue.clone());
+        let colleagues = self.colleagues.clone();
         Box::pin(async move {
             let (identity, attached) = match admit.handle.identity().filter(|_| admit.handle.is_admitted()) {
                 Some(known) => (known.clone(), renew(&shared, &admit, known).await?),
@@ -141,7 +147,7 @@ impl Handler<Admit> for ConnectionManager {
                     }
                     admit.handle.admit();
                     shared.metrics.authenticated.inc();
-                    monitor.do_send(Came(identity.clone()));
+                    colleagues.monitor.do_send(Came(identity.clone()));
                     (identity, attached)
                 }
             };
@@ -149,7 +155,9 @@ impl Handler<Admit> for ConnectionManager {
                 take_over(&shared, &me, replaced).await;
             }
             if attached.legacy {
-                queue.do_send(DrainLegacy(legacy_sources(&identity.daemon, &identity.orchestrator)));
+                colleagues
+                    .offline_queue
+                    .do_send(DrainLegacy(legacy_sources(&identity.daemon, &identity.orchestrator)));
             }
             Ok(Admission {
                 identity,
@@ -309,7 +317,7 @@ impl Handler<Closed> for ConnectionManager {
                 self.gone.push(detach(identity));
             }
             if !self.shared.connections.has(&identity.orchestrator) {
-                self.monitor.do_send(Went(identity.clone()));
+                self.colleagues.monitor.do_send(Went(identity.clone()));
             }
         });
     }

@@ -112,7 +112,6 @@ impl HubState {
 }
 
 /// Everything that a connection or a route reaches.
-#[derive(Clone)]
 pub struct Services {
     /// What does not depend on any actor.
     pub shared: Arc<Shared>,

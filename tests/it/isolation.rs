@@ -18,6 +18,7 @@ in_both_modes! {
     a_large_backlog_that_a_daemon_does_not_want_does_not_hide_what_it_wants,
     restored_subscriptions_obey_the_token_of_the_day,
     a_renewal_cannot_keep_what_the_new_token_does_not_allow,
+    made_up_acknowledgements_crowd_nobody_out,
 }
 
 fn a_large_backlog_that_a_daemon_does_not_want_does_not_hide_what_it_wants(mode: Mode) {
@@ -111,4 +112,57 @@ fn a_daemon_that_was_unknown_a_moment_ago_is_found_as_soon_as_it_connects() {
     let event = only_daemon();
     world.publish(&event);
     assert_eq!(daemon.take_event()["eventId"], event.id());
+}
+
+fn made_up_acknowledgements_crowd_nobody_out(mode: Mode) {
+    let world = mode.start();
+    let (hostile, honest) = (Identity::new(), Identity::new());
+    let mut flooder = world.subscriber(&hostile);
+    let mut daemon = world.subscriber(&honest);
+    let made_up: Vec<_> = (0..1000).map(|n| format!("made-up-{n}")).collect();
+    let made_up: Vec<_> = made_up.iter().map(String::as_str).collect();
+    for _ in 0..100 {
+        flooder.ack(&made_up);
+    }
+    let events = Event::burst(&honest, 50);
+    world.publish_all(&events);
+    assert_eq!(daemon.take_ids(events.len()), crate::support::event::ids(&events));
+    let dropped = metrics::total(&world.hub, "hub_events_dropped_total", &["reason=\"buffer_full\""]);
+    assert!(dropped < 0.5, "{dropped} events found no room");
+    assert_eq!(flooder.next_frame()["type"], "rate_limit");
+}
+
+#[test]
+fn a_redis_that_refuses_to_write_for_a_while_loses_nothing() {
+    let world = Mode::Redis.start();
+    let identity = Identity::new();
+    let mut redis = world.redis().client();
+    let demand = |redis: &mut ::redis::Connection, replicas: &str| {
+        let mut set = ::redis::cmd("CONFIG");
+        set.arg("SET").arg("min-replicas-to-write").arg(replicas).exec(redis).unwrap();
+    };
+    demand(&mut redis, "1");
+    let event = Event::to(&identity);
+    world.publish(&event);
+    let retried = || world.hub.log().contains("the queue cannot be written");
+    eventually(retried, "the hub says that it cannot write");
+    demand(&mut redis, "0");
+    world.hub.wait_until_ready();
+    let mut daemon = world.come_online(&identity);
+    assert_eq!(daemon.take_event()["eventId"], event.id());
+}
+
+#[test]
+fn a_redis_that_has_lost_its_data_learns_who_is_connected() {
+    let world = Mode::Redis.start_with(&[("WS_HEARTBEAT_INTERVAL", "2000")]);
+    let identity = Identity::new();
+    let mut older = world.subscriber(&identity);
+    let mut redis = world.redis().client();
+    let () = ::redis::cmd("FLUSHALL").query(&mut redis).unwrap();
+    older.heartbeat();
+    let connections = format!("ws:vp:{}:connections", identity.orchestrator);
+    let known = || redis.scard::<_, u64>(&connections).unwrap() == 1;
+    eventually(known, "the heartbeat counts the connection again");
+    let _newer = Daemon::connect(&world.hub, &identity);
+    assert_eq!(older.expect_close().code, 4006, "and the next one of the same daemon replaces it");
 }
