@@ -95,7 +95,10 @@ fn what_is_no_event_disturbs_nobody() {
     let world = Mode::Redis.start();
     let identity = Identity::new();
     let mut daemon = world.subscriber(&identity);
-    for garbage in ["", "{", "[]", "{}", r#"{"id":7}"#, r#"{"id":"e","type":"message.received"}"#] {
+    // On its own channel this would be the daemon's; here it names nobody.
+    let for_nobody = r#"{"id":"e","type":"message.received"}"#;
+    world.redis().run::<usize>(&["PUBLISH", "daemon:events", for_nobody]);
+    for garbage in ["", "{", "[]", "{}", r#"{"id":7}"#] {
         world.redis().run::<usize>(&["PUBLISH", "daemon:events", garbage]);
         world.redis().run::<usize>(&["PUBLISH", &format!("daemon:{}:events", identity.daemon), garbage]);
     }
