@@ -99,7 +99,11 @@ impl Session {
                 self.undecodable = 0;
                 self.on_frame(frame, now, out);
             }
-            Err(DecodeError::Undecodable(problem)) => self.on_undecodable(&problem, out),
+            Err(DecodeError::Undecodable(problem)) => {
+                if self.passes_rate(1, now, out) {
+                    self.on_undecodable(&problem, out);
+                }
+            }
             Err(DecodeError::Invalid { request_id, field, problem }) => {
                 self.undecodable = 0;
                 if self.passes_rate(1, now, out) {
