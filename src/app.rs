@@ -3,7 +3,7 @@
 use std::{future::Future, net::TcpListener, path::Path, sync::Arc, time::Duration};
 
 use actix::Supervisor;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, HttpServer, middleware::from_fn, web};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -53,6 +53,9 @@ pub enum AppError {
     /// Two metrics share a name.
     #[error("the metrics cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The API's description is wrong: a mistake in the program.
+    #[error("the API's description is wrong: {0}")]
+    Description(String),
     /// The node's name could not be drawn.
     #[error("the node has no name")]
     Node,
@@ -73,20 +76,19 @@ pub async fn run(
 ) -> Result<(), AppError> {
     let database = open_database(&config)?;
     let services = start_actors(&config, database.clone())?;
-    let state = HttpState {
-        services: services.clone(),
-        admin_key: config.auth.admin_api_key.clone(),
-        allowed_origins: config.websocket.allowed_origins.clone(),
-        ws_path: config.server.ws_path.clone(),
-        max_connections: config.server.max_connections,
-        database,
-    };
-    let workers = match config.server.workers {
+    let drain_timeout = config.server.drain_timeout;
+    let workers = config.server.workers;
+    let state =
+        web::Data::new(HttpState::new(services.clone(), config, database).map_err(AppError::Description)?);
+    let workers = match workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,
     };
     let server = HttpServer::new(move || {
-        App::new().wrap(http::headers()).configure(|routes| http::routes(routes, &state))
+        App::new()
+            .wrap(from_fn(http::admit))
+            .wrap(http::headers())
+            .configure(|routes| http::routes(routes, &state))
     })
     .workers(workers)
     .on_connect(http::transport::on_connect)
@@ -99,7 +101,7 @@ pub async fn run(
     let handle = server.handle();
     let serving = actix::spawn(server);
     shutdown.await;
-    stop(&services, config.server.drain_timeout, hurry).await;
+    stop(&services, drain_timeout, hurry).await;
     handle.stop(true).await;
     match serving.await {
         Ok(result) => result.map_err(AppError::from),

@@ -16,6 +16,8 @@ mod variables;
 mod tests;
 
 use std::{
+    net::IpAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -36,6 +38,8 @@ pub struct Config {
     pub server: Server,
     /// Tokens and keys.
     pub auth: Auth,
+    /// How many requests are answered.
+    pub limits: Limits,
     /// Connections.
     pub websocket: WebSocket,
     /// Queues and acknowledgements.
@@ -67,6 +71,23 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// How many sessions a stop sends away per second.
     pub drain_rate: u32,
+    /// Proxies whose word about the client's address is taken.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// Requests per minute.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Everything under `/api`, per address.
+    pub requests_per_address: NonZeroU32,
+    /// Everything under `/api` with a token, per session.
+    pub requests_per_credential: NonZeroU32,
+    /// Logins, refreshes and registrations, per address.
+    pub logins_per_address: NonZeroU32,
+    /// Fleet routes, per address.
+    pub fleet_requests_per_address: NonZeroU32,
+    /// Admin routes, per address.
+    pub admin_requests_per_address: NonZeroU32,
 }
 
 /// Tokens and keys.
@@ -199,6 +220,7 @@ impl Config {
         let server = validate::server(&raw.server)?;
         let backplane = validate::backplane(&raw.backplane, &server.data_dir)?;
         let database = validate::database(&raw.database, &server.data_dir)?;
+        let limits = validate::limits(&raw.limits)?;
         let websocket = validate::websocket(&raw.websocket)?;
         let delivery = validate::delivery(&raw.delivery)?;
         let log = validate::log(&raw.log)?;
@@ -206,7 +228,7 @@ impl Config {
         // Last, so that nothing is created for a configuration that is refused.
         let shared = shares_secrets(&backplane, &database);
         let auth = auth(raw.auth, shared, &server.data_dir, secrets)?;
-        Ok(Self { server, auth, websocket, delivery, backplane, database, log, daemon_api })
+        Ok(Self { server, auth, limits, websocket, delivery, backplane, database, log, daemon_api })
     }
 
     /// Whether the hub works without any server: then it makes its own secrets.

@@ -1,36 +1,25 @@
-//! The routes, by noun, all of them on this page.
+//! The routes, by noun. Each folder has its own page of them; this page puts them together.
 
+mod admission;
 mod body;
+mod caller;
+mod daemon;
+mod docs;
 mod error;
 mod events;
 mod health;
+mod input;
+mod limits;
 mod metrics;
+mod openapi;
+mod state;
 pub mod transport;
 mod ws;
 
-use std::sync::Arc;
+use actix_web::{HttpResponse, Resource, Route, guard, middleware::DefaultHeaders, web};
 
-use actix_web::{HttpResponse, guard, middleware::DefaultHeaders, web};
-
-use crate::{actors::services::Services, config::Secret, http::error::ApiError, store::database::Database};
-
-/// What routes need beside the actors.
-#[derive(Clone)]
-pub struct HttpState {
-    /// The actors and what they share. Shared, not cloned: every clone of an address costs memory, and
-    /// each connection holds this.
-    pub services: Arc<Services>,
-    /// The key of administrators and publishers; without one their routes are closed.
-    pub admin_key: Option<Secret>,
-    /// Who may connect when `Origin` is present.
-    pub allowed_origins: Vec<String>,
-    /// The third path of the WebSocket endpoint.
-    pub ws_path: String,
-    /// How many connections this hub holds at once.
-    pub max_connections: usize,
-    /// Whether the accounts database answers.
-    pub database: Arc<Database>,
-}
+use self::error::ApiError;
+pub use self::{admission::admit, state::HttpState};
 
 /// Security headers that the original platform sends with every response (contract 1.0).
 #[must_use]
@@ -43,46 +32,45 @@ pub fn headers() -> DefaultHeaders {
 }
 
 /// Adds every route to an application.
-pub fn routes(config: &mut web::ServiceConfig, state: &HttpState) {
+pub fn routes(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
     config
-        .app_data(web::Data::new(state.clone()))
-        .service(read_only("/health", reading().to(health::health)))
-        .service(read_only("/ready", reading().to(health::ready)))
-        .service(read_only("/metrics", reading().to(metrics::metrics)))
-        .service(
-            web::resource("/api/events")
-                .route(web::post().to(events::publish))
-                .default_service(web::to(async || not_allowed("POST"))),
-        )
+        .app_data(state.clone())
+        .service(resource("/health", "GET, HEAD").route(reading().to(health::health)))
+        .service(resource("/ready", "GET, HEAD").route(reading().to(health::ready)))
+        .service(resource("/metrics", "GET, HEAD").route(reading().to(metrics::metrics)))
+        .service(resource("/api/events", "POST").route(web::post().to(events::publish)))
+        .configure(daemon::routes)
+        .configure(docs::routes)
         .default_service(web::to(not_found));
     let mut paths = vec!["/daemon/ws", "/api/daemon/ws"];
-    if !paths.contains(&state.ws_path.as_str()) {
-        paths.push(&state.ws_path);
+    let configured = state.config.server.ws_path.as_str();
+    if !paths.contains(&configured) {
+        paths.push(configured);
     }
     for path in paths {
         config.service(
-            web::resource(path)
+            resource(path, "GET, HEAD")
                 .route(web::get().to(ws::connect))
                 .route(web::head().to(ws::information))
-                .route(web::post().to(ws::wrong_method))
-                .default_service(web::to(async || not_allowed("GET"))),
+                .route(web::post().to(ws::wrong_method)),
         );
     }
 }
 
+/// A resource that answers the methods in `allow` only. `OPTIONS` is answered with the same list.
+fn resource(path: &str, allow: &'static str) -> Resource {
+    let options = move || async move { HttpResponse::NoContent().insert_header(("Allow", allow)).finish() };
+    let refused = move || async move { Err::<HttpResponse, _>(ApiError::not_allowed(allow)) };
+    web::resource(path)
+        .route(web::method(actix_web::http::Method::OPTIONS).to(options))
+        .default_service(web::to(refused))
+}
+
 /// `HEAD` follows `GET` (contract 1.0).
-fn reading() -> actix_web::Route {
+fn reading() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
-fn read_only(path: &str, get: actix_web::Route) -> actix_web::Resource {
-    web::resource(path).route(get).default_service(web::to(async || not_allowed("GET")))
-}
-
 async fn not_found() -> Result<HttpResponse, ApiError> {
-    Err(ApiError::NotFound)
-}
-
-fn not_allowed(allow: &'static str) -> Result<HttpResponse, ApiError> {
-    Err(ApiError::MethodNotAllowed(allow))
+    Err(ApiError::not_found())
 }

@@ -18,14 +18,18 @@ fn quoted(text: impl ToString) -> String {
     serde_json::Value::from(text.to_string()).to_string()
 }
 
+fn list(items: &[impl ToString]) -> String {
+    let items: Vec<String> = items.iter().map(|item| quoted(item.to_string())).collect();
+    format!("[{}]", items.join(", "))
+}
+
 fn ms(span: Duration) -> String {
     span.as_millis().to_string()
 }
 
 fn effective(config: &Config) -> Vec<(&'static str, String)> {
-    let Config { server, auth, websocket, delivery, backplane, database, log, daemon_api } = config;
+    let Config { server, auth, limits, websocket, delivery, backplane, database, log, daemon_api } = config;
     let schedule: Vec<String> = delivery.redelivery_schedule.iter().copied().map(ms).collect();
-    let origins: Vec<String> = websocket.allowed_origins.iter().map(quoted).collect();
     let backplane = match backplane {
         Backplane::Embedded { queue_file } => ("backplane.queue_file", quoted(queue_file.display())),
         Backplane::Redis { url } => ("backplane.redis_url", quoted(redact_url(url.expose()))),
@@ -42,11 +46,17 @@ fn effective(config: &Config) -> Vec<(&'static str, String)> {
         ("server.max_connections", server.max_connections.to_string()),
         ("server.drain_timeout_ms", ms(server.drain_timeout)),
         ("server.drain_rate", server.drain_rate.to_string()),
+        ("server.trusted_proxies", list(&server.trusted_proxies)),
         ("auth.jwt_secret", quoted(&auth.jwt_secret)),
         ("auth.issuer", quoted(&auth.issuer)),
         ("auth.audience", quoted(&auth.audience)),
         ("auth.admin_api_key", auth.admin_api_key.as_ref().map_or_else(|| quoted(""), quoted)),
         ("auth.strict_scopes", auth.strict_scopes.to_string()),
+        ("limits.requests_per_address", limits.requests_per_address.to_string()),
+        ("limits.requests_per_credential", limits.requests_per_credential.to_string()),
+        ("limits.logins_per_address", limits.logins_per_address.to_string()),
+        ("limits.fleet_requests_per_address", limits.fleet_requests_per_address.to_string()),
+        ("limits.admin_requests_per_address", limits.admin_requests_per_address.to_string()),
         ("websocket.heartbeat_interval_ms", ms(websocket.heartbeat_interval)),
         ("websocket.auth_timeout_ms", ms(websocket.auth_timeout)),
         (
@@ -57,7 +67,7 @@ fn effective(config: &Config) -> Vec<(&'static str, String)> {
         ("websocket.message_window_ms", ms(websocket.message_window)),
         ("websocket.ping_interval_ms", ms(websocket.ping_interval)),
         ("websocket.slow_consumer_timeout_ms", ms(websocket.slow_consumer_timeout)),
-        ("websocket.allowed_origins", format!("[{}]", origins.join(", "))),
+        ("websocket.allowed_origins", list(&websocket.allowed_origins)),
         ("delivery.max_in_flight", delivery.max_in_flight.to_string()),
         ("delivery.redelivery_schedule_ms", format!("[{}]", schedule.join(", "))),
         ("delivery.max_attempts", delivery.max_attempts.to_string()),

@@ -7,6 +7,7 @@ use serde::Deserialize;
 pub(super) struct Raw {
     pub(super) server: Server,
     pub(super) auth: Auth,
+    pub(super) limits: Limits,
     pub(super) websocket: WebSocket,
     pub(super) delivery: Delivery,
     pub(super) backplane: Backplane,
@@ -25,6 +26,7 @@ pub(super) struct Server {
     pub(super) max_connections: u64,
     pub(super) drain_timeout_ms: u64,
     pub(super) drain_rate: u64,
+    pub(super) trusted_proxies: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -35,6 +37,16 @@ pub(super) struct Auth {
     pub(super) audience: String,
     pub(super) admin_api_key: String,
     pub(super) strict_scopes: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    pub(super) requests_per_address: u64,
+    pub(super) requests_per_credential: u64,
+    pub(super) logins_per_address: u64,
+    pub(super) fleet_requests_per_address: u64,
+    pub(super) admin_requests_per_address: u64,
 }
 
 #[derive(Debug, Deserialize)]

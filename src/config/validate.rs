@@ -1,13 +1,15 @@
 //! From settings as written to settings that can be relied on.
 
 use std::{
+    net::IpAddr,
+    num::NonZeroU32,
     ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use super::{
-    Backplane, DaemonApi, DatabaseUrl, Delivery, Log, LogFormat, Secret, Server, WebSocket,
+    Backplane, DaemonApi, DatabaseUrl, Delivery, Limits, Log, LogFormat, Secret, Server, WebSocket,
     error::ConfigError, raw,
 };
 
@@ -42,7 +44,8 @@ pub(super) fn server(raw: &raw::Server) -> Result<Server, ConfigError> {
         ));
     }
     let path_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '~');
-    let taken = ["/health", "/ready", "/metrics", "/api/events"].contains(&raw.ws_path.as_str());
+    let api = raw.ws_path.starts_with("/api/") && raw.ws_path != "/api/daemon/ws";
+    let taken = api || ["/health", "/ready", "/metrics"].contains(&raw.ws_path.as_str());
     if taken || !raw.ws_path.starts_with('/') || raw.ws_path.len() < 2 || !raw.ws_path.chars().all(path_char)
     {
         return Err(ConfigError::invalid(
@@ -64,6 +67,34 @@ pub(super) fn server(raw: &raw::Server) -> Result<Server, ConfigError> {
         max_connections: range("server.max_connections", raw.max_connections, 1..=10_000_000)?,
         drain_timeout: millis("server.drain_timeout_ms", raw.drain_timeout_ms, 0..=DAY_MS)?,
         drain_rate: range("server.drain_rate", raw.drain_rate, 1..=1_000_000)?,
+        trusted_proxies: raw.trusted_proxies.iter().map(|text| proxy(text)).collect::<Result<_, _>>()?,
+    })
+}
+
+fn proxy(text: &str) -> Result<IpAddr, ConfigError> {
+    let refused =
+        |_| ConfigError::invalid("server.trusted_proxies", format!("must list IP addresses, not {text:?}"));
+    text.parse().map_err(refused)
+}
+
+pub(super) fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
+    let limit = |path, value| {
+        range::<u32>(path, value, 1..=100_000_000).and_then(|value| {
+            NonZeroU32::new(value).ok_or_else(|| ConfigError::invalid(path, "must not be 0"))
+        })
+    };
+    Ok(Limits {
+        requests_per_address: limit("limits.requests_per_address", raw.requests_per_address)?,
+        requests_per_credential: limit("limits.requests_per_credential", raw.requests_per_credential)?,
+        logins_per_address: limit("limits.logins_per_address", raw.logins_per_address)?,
+        fleet_requests_per_address: limit(
+            "limits.fleet_requests_per_address",
+            raw.fleet_requests_per_address,
+        )?,
+        admin_requests_per_address: limit(
+            "limits.admin_requests_per_address",
+            raw.admin_requests_per_address,
+        )?,
     })
 }
 

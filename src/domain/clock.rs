@@ -20,6 +20,19 @@ impl Timestamp {
         DateTime::parse_from_rfc3339(text).ok().map(|time| Self(time.timestamp_millis()))
     }
 
+    /// Reads a date-time as request bodies may write it (contract 1.0): capital `T`, `Z` or a numeric
+    /// offset, seconds and their fraction optional, and a day that exists.
+    #[must_use]
+    pub fn parse_datetime(text: &str) -> Option<Self> {
+        if text.len() > 64 || text.as_bytes().get(10) != Some(&b'T') || text.ends_with('z') {
+            return None;
+        }
+        Self::parse_iso(text).or_else(|| {
+            let (to_the_minute, offset) = text.split_at_checked(16)?;
+            Self::parse_iso(&format!("{to_the_minute}:00{offset}"))
+        })
+    }
+
     /// This time moved into the future by `span`.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
@@ -136,6 +149,27 @@ mod tests {
         let utc = Timestamp::parse_iso("2024-01-01T00:00:00.250Z");
         assert_eq!(Timestamp::parse_iso("2024-01-01T02:00:00.250+02:00"), utc);
         assert_eq!(Timestamp::parse_iso("2024-01-01"), None);
+    }
+
+    #[test]
+    fn request_bodies_may_leave_the_seconds_out() {
+        let read = |text| Timestamp::parse_datetime(text).map(|time| time.to_string());
+        let minute = Some("2024-01-01T00:05:00.000Z".to_owned());
+        assert_eq!(read("2024-01-01T00:05Z"), minute);
+        assert_eq!(read("2024-01-01T02:05+02:00"), minute);
+        assert_eq!(read("2024-01-01T00:05:00Z"), minute);
+        let refused = [
+            "2024-01-01",
+            "2024-01-01 00:05:00Z",
+            "2024-01-01t00:05:00Z",
+            "2024-01-01T00:05:00z",
+            "2024-02-30T00:05:00Z",
+            "2024-01-01T00:05",
+            "",
+        ];
+        for text in refused {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 
     #[test]

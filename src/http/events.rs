@@ -5,14 +5,13 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
 
-use super::{HttpState, body, error::ApiError};
+use super::{HttpState, body, caller, error::ApiError};
 use crate::{
     actors::{
         messages::{Forget, Origin, Publish, Routed},
         queue_access::Unwritable,
         resolver::{Resolver, address},
     },
-    auth::api_key,
     domain::{
         clock::now,
         envelope::{Context, Published},
@@ -46,12 +45,12 @@ pub(super) async fn publish(
     state: web::Data<HttpState>,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    authorize(&request, &state)?;
+    caller::operator(&request, &state).await?;
     let body = body::read(payload).await?;
     let entries = split(&body)?;
     let shared = &state.services.shared;
     if !shared.state.is_backplane_up() {
-        return Err(ApiError::Unavailable("The backplane is unavailable; nothing was accepted"));
+        return Err(ApiError::unavailable("The backplane is unavailable; nothing was accepted"));
     }
     let mut verdicts: Vec<Verdict> = Vec::with_capacity(entries.len());
     let mut accepted: Vec<Event> = Vec::with_capacity(entries.len());
@@ -70,7 +69,7 @@ pub(super) async fn publish(
     let kept = accepted.clone();
     let routed = state.services.router.send(Publish { events: accepted, origin: Origin::Direct }).await;
     let routed =
-        routed.map_err(|_| ApiError::Unavailable("The router is starting again; nothing was accepted"))?;
+        routed.map_err(|_| ApiError::unavailable("The router is starting again; nothing was accepted"))?;
     for ((place, event), routed) in places.iter().zip(&kept).zip(&routed) {
         if let Some(verdict) = verdicts.get_mut(*place) {
             *verdict = Verdict::of(event, routed);
@@ -78,7 +77,7 @@ pub(super) async fn publish(
     }
     let unwritable = shared.queue.durable().await.map_err(|error| {
         log::error!(error:% = error; "published events are not stored yet");
-        ApiError::Unavailable("The events could not be stored in time; publish them again")
+        ApiError::unavailable("The events could not be stored in time; publish them again")
     })?;
     let lost = accepted_by(&unwritable, &kept);
     if !lost.is_empty() {
@@ -101,39 +100,26 @@ fn accepted_by(unwritable: &Unwritable, events: &[Event]) -> Vec<(OrchestratorId
     lost.map(|event| (event.orchestrator.clone(), event.id.clone())).collect()
 }
 
-fn authorize(request: &HttpRequest, state: &HttpState) -> Result<(), ApiError> {
-    let key = state
-        .admin_key
-        .as_ref()
-        .ok_or(ApiError::Unavailable("Publishing over HTTP is closed: ADMIN_API_KEY is not configured"))?;
-    let presented = request.headers().get("x-api-key").and_then(|value| value.to_str().ok());
-    if presented.is_some_and(|presented| api_key::matches(key, presented)) {
-        Ok(())
-    } else {
-        Err(ApiError::Unauthorized)
-    }
-}
-
 /// The events of a body, each as its own slice of it.
 fn split(body: &Bytes) -> Result<Vec<Bytes>, ApiError> {
-    let invalid = |error: serde_json::Error| ApiError::Validation(format!("Invalid JSON body: {error}"));
+    let invalid = |error: serde_json::Error| ApiError::validation(format!("Invalid JSON body: {error}"));
     let start = body.iter().find(|byte| !byte.is_ascii_whitespace());
     match start {
         Some(b'[') => {
             let entries: Vec<&RawValue> = serde_json::from_slice(body).map_err(invalid)?;
             match entries.len() {
-                0 => Err(ApiError::Validation("The array of events is empty".to_owned())),
+                0 => Err(ApiError::validation("The array of events is empty".to_owned())),
                 1..=MAX_EVENTS => {
                     Ok(entries.iter().map(|entry| body.slice_ref(entry.get().as_bytes())).collect())
                 }
-                _ => Err(ApiError::Validation(format!("At most {MAX_EVENTS} events per request"))),
+                _ => Err(ApiError::validation(format!("At most {MAX_EVENTS} events per request"))),
             }
         }
         Some(b'{') => {
             let _: &RawValue = serde_json::from_slice(body).map_err(invalid)?;
             Ok(vec![body.clone()])
         }
-        _ => Err(ApiError::Validation("The body must be an event or an array of events".to_owned())),
+        _ => Err(ApiError::validation("The body must be an event or an array of events".to_owned())),
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) async fn metrics(state: web::Data<HttpState>) -> Result<HttpResponse,
     let rendered = shared.metrics.render();
     let (content_type, text) = rendered.map_err(|error| {
         log::error!(error:% = error; "the metrics cannot be rendered");
-        ApiError::Unavailable("The metrics cannot be rendered")
+        ApiError::unavailable("The metrics cannot be rendered")
     })?;
     Ok(HttpResponse::Ok().content_type(content_type).body(text))
 }

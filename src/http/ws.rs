@@ -11,7 +11,11 @@ use actix_web::{
 use actix_web_actors::ws::WsResponseBuilder;
 use serde_json::json;
 
-use super::{HttpState, error::ApiError, transport::Transport};
+use super::{
+    HttpState,
+    error::{ApiError, Code},
+    transport::Transport,
+};
 use crate::{
     actors::{connection::Connection, connections::ConnectionHandle, inbound::Inbound},
     protocol::MAX_MESSAGE_BYTES,
@@ -42,18 +46,18 @@ fn admit(headers: &HeaderMap, state: &HttpState) -> Result<(), ApiError> {
     let shared = &state.services.shared;
     if let Some(origin) = headers.get(header::ORIGIN) {
         let allowed = |name: &String| name == "*" || name.as_bytes() == origin.as_bytes();
-        if !state.allowed_origins.iter().any(allowed) {
-            return Err(ApiError::ForbiddenOrigin);
+        if !state.config.websocket.allowed_origins.iter().any(allowed) {
+            return Err(ApiError::new(Code::Forbidden, "This origin may not connect"));
         }
     }
     if shared.state.is_draining() {
-        return Err(ApiError::Unavailable("The hub is shutting down; connect again"));
+        return Err(ApiError::unavailable("The hub is shutting down; connect again"));
     }
     if !shared.state.is_backplane_up() {
-        return Err(ApiError::Unavailable("The hub cannot authenticate anybody right now"));
+        return Err(ApiError::unavailable("The hub cannot authenticate anybody right now"));
     }
-    if shared.connections.len() >= state.max_connections {
-        return Err(ApiError::Unavailable("The hub has as many connections as it may have"));
+    if shared.connections.len() >= state.config.server.max_connections {
+        return Err(ApiError::unavailable("The hub has as many connections as it may have"));
     }
     Ok(())
 }
@@ -67,7 +71,7 @@ pub(super) async fn information(state: web::Data<HttpState>) -> HttpResponse {
         "documentation": "docs/websocket.md",
         "connection": {
             "upgrade": "websocket",
-            "url": state.ws_path,
+            "url": state.config.server.ws_path,
             "authentication": "Send an auth frame with accessToken, daemonId and orchestratorId within 10 seconds.",
         },
         "endpoints": {
@@ -84,5 +88,5 @@ pub(super) async fn information(state: web::Data<HttpState>) -> HttpResponse {
 
 /// `POST`: the answer that the original gives.
 pub(super) async fn wrong_method() -> Result<HttpResponse, ApiError> {
-    Err(ApiError::WebSocketOnly)
+    Err(ApiError::web_socket_only())
 }

@@ -1,0 +1,166 @@
+//! Who asks: a daemon with its token, or an administrator.
+
+use actix_web::{HttpRequest, http::header};
+
+use super::{
+    error::{ApiError, Code},
+    limits::counted,
+    state::HttpState,
+};
+use crate::{
+    auth::{api_key, token::AccessToken},
+    backplane::registry::ConnectionRegistry as _,
+    domain::{
+        clock::now,
+        ids::OrganizationId,
+        scope::{Scope, ScopeSet},
+    },
+};
+
+/// What to do with a token while nobody can say whether it was revoked (contract 1.0).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// Refuse with 503.
+    Refused,
+    /// Take it: heartbeats and presence may degrade.
+    Tolerated,
+}
+
+/// The daemon that asks, by its access token.
+///
+/// # Errors
+/// 401 without saying why; 429; 503 when revocation cannot be checked and `unknown` refuses.
+pub(super) async fn daemon(
+    request: &HttpRequest,
+    state: &HttpState,
+    unknown: Unknown,
+) -> Result<AccessToken, ApiError> {
+    let token = bearer(request).ok_or_else(ApiError::unauthorized)?;
+    let shared = state.shared();
+    let token = shared.verifier.verify(token, now().wall).map_err(|_| ApiError::unauthorized())?;
+    let session = token.session.as_ref().map_or(token.orchestrator.as_str(), |session| session.as_str());
+    state.limits.credential.count(&session.into())?;
+    let Some(jti) = &token.jti else { return Ok(token) };
+    match shared.backplane.is_revoked(jti).await {
+        Ok(false) => Ok(token),
+        Ok(true) => Err(ApiError::unauthorized()),
+        Err(_) if unknown == Unknown::Tolerated => Ok(token),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The text after `Bearer `, spelled just so.
+pub(super) fn bearer(request: &HttpRequest) -> Option<&str> {
+    request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+/// An administrator.
+#[derive(Debug, Clone)]
+pub(super) enum Admin {
+    /// Whoever holds the hub's key: sees every organization.
+    Operator,
+    /// Somebody with a token that allows it: sees the own organization only.
+    Tenant {
+        /// The own organization.
+        organization: OrganizationId,
+        /// The token.
+        token: Box<AccessToken>,
+    },
+}
+
+impl Admin {
+    /// The only organization that may be seen; `None` is all of them.
+    pub(super) fn organization(&self) -> Option<&OrganizationId> {
+        match self {
+            Self::Operator => None,
+            Self::Tenant { organization, .. } => Some(organization),
+        }
+    }
+
+    /// Who this is in the audit log: the kind, and the id.
+    pub(super) fn actor(&self) -> (&'static str, &str) {
+        match self {
+            Self::Operator => ("operator", "operator"),
+            Self::Tenant { token, .. } => ("orchestrator", token.orchestrator.as_str()),
+        }
+    }
+
+    /// Refuses those who see one organization only.
+    ///
+    /// # Errors
+    /// 403.
+    pub(super) fn operator_only(&self) -> Result<(), ApiError> {
+        match self {
+            Self::Operator => Ok(()),
+            Self::Tenant { .. } => Err(ApiError::new(Code::Forbidden, "Only the operator may do this")),
+        }
+    }
+}
+
+/// The administrator that asks: by `X-API-Key`, or by a token with `scope`.
+///
+/// # Errors
+/// 401, 403, 429; 503 when a token's revocation cannot be checked.
+pub(super) async fn admin(request: &HttpRequest, state: &HttpState, scope: Scope) -> Result<Admin, ApiError> {
+    if let Some(address) = state.client(request) {
+        state.limits.admin.count(&counted(address))?;
+    }
+    if presented_key(request).is_some() || bearer(request).is_none() {
+        operator(request, state).await?;
+        return Ok(Admin::Operator);
+    }
+    let token = daemon(request, state, Unknown::Refused).await?;
+    require(token.scopes, scope)?;
+    match token.organization.clone() {
+        Some(organization) => Ok(Admin::Tenant { organization, token: Box::new(token) }),
+        None => Err(ApiError::new(Code::Forbidden, "The token names no organization")),
+    }
+}
+
+/// Lets the holder of the hub's key pass.
+///
+/// # Errors
+/// 401, the slower the more often it was wrong; 503 when the hub has no key.
+pub(super) async fn operator(request: &HttpRequest, state: &HttpState) -> Result<(), ApiError> {
+    let key = state
+        .config
+        .auth
+        .admin_api_key
+        .as_ref()
+        .ok_or_else(|| ApiError::unavailable("This route is closed: ADMIN_API_KEY is not configured"))?;
+    if presented_key(request).is_some_and(|presented| api_key::matches(key, presented)) {
+        return Ok(());
+    }
+    slow_down(request, state).await;
+    Err(ApiError::unauthorized())
+}
+
+/// What stands in `X-API-Key`.
+pub(super) fn presented_key(request: &HttpRequest) -> Option<&str> {
+    request.headers().get("x-api-key").and_then(|value| value.to_str().ok())
+}
+
+/// Makes whoever failed to prove who they are wait, longer each time (delivery section 1).
+pub(super) async fn slow_down(request: &HttpRequest, state: &HttpState) {
+    let delay = state.shared().failures.count(state.client(request), None, now().mono);
+    tokio::time::sleep(delay).await;
+}
+
+/// Whether a scope is held that is always asked for.
+///
+/// # Errors
+/// 403.
+pub(super) fn require(scopes: ScopeSet, scope: Scope) -> Result<(), ApiError> {
+    if scopes.allows(scope) {
+        return Ok(());
+    }
+    Err(ApiError::new(Code::InsufficientScope, "Insufficient permissions"))
+}
+
+/// Whether a scope is held that is asked for in strict mode only (contract C33).
+///
+/// # Errors
+/// 403.
+pub(super) fn require_when_strict(state: &HttpState, scopes: ScopeSet, scope: Scope) -> Result<(), ApiError> {
+    if state.config.auth.strict_scopes { require(scopes, scope) } else { Ok(()) }
+}

@@ -1,0 +1,75 @@
+//! The description of the API, OpenAPI 3.1, generated from the routes. It is also what request bodies
+//! are held against, so that it cannot be wrong about them.
+
+use serde_json::{Value, json};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+
+use super::daemon;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "neolith-hub",
+        description = "Brings events to fleets of agent daemons. Daemons authenticate with a Bearer token, \
+                       operators with X-API-Key.",
+    ),
+    modifiers(&Security),
+    tags(
+        (name = "daemon", description = "What daemons use"),
+        (name = "fleet", description = "Daemons without an orchestrator"),
+        (name = "events", description = "Publishing"),
+        (name = "admin", description = "Administration"),
+        (name = "health", description = "For machines that watch the hub"),
+    )
+)]
+struct Hub;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let key = ApiKey::Header(ApiKeyValue::new("X-API-Key"));
+        components.add_security_scheme("apiKey", SecurityScheme::ApiKey(key));
+    }
+}
+
+/// The description as JSON.
+pub(super) fn description() -> Value {
+    let mut hub = Hub::openapi();
+    hub.merge(daemon::Api::openapi());
+    let mut description = serde_json::to_value(hub).unwrap_or_default();
+    let schemas = description.pointer_mut("/components/schemas").and_then(Value::as_object_mut);
+    for (name, schema) in schemas.into_iter().flatten() {
+        // In a request, what is optional is left out: `null` is a value of another type (contract 1.0).
+        // In a `Patch`, `null` clears.
+        if name.ends_with("Request") {
+            refuse_null(schema);
+        }
+    }
+    description
+}
+
+/// Takes `null` out of the types that a schema's properties may have.
+fn refuse_null(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(types) = members.get("type").and_then(Value::as_array) {
+                let types: Vec<Value> = types.iter().filter(|kind| *kind != "null").cloned().collect();
+                let only = if let [one] = types.as_slice() { one.clone() } else { json!(types) };
+                members.insert("type".to_owned(), only);
+            }
+            if let Some(choices) = members.get_mut("oneOf").and_then(Value::as_array_mut) {
+                choices.retain(|choice| choice.get("type") != Some(&json!("null")));
+            }
+            members.values_mut().for_each(refuse_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(refuse_null),
+        _ => {}
+    }
+}

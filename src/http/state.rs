@@ -1,0 +1,86 @@
+//! What routes need beside the request.
+
+use std::{net::IpAddr, sync::Arc};
+
+use actix_web::{HttpRequest, http::header, web};
+
+use super::{error::ApiError, input::Inputs, limits::RequestLimits, openapi};
+use crate::{
+    actors::services::{Services, Shared},
+    auth::token::TokenMinter,
+    config::Config,
+    store::{self, database::Database},
+};
+
+/// Built once, shared by all workers.
+pub struct HttpState {
+    /// The actors and what they share. Shared, not cloned: every clone of an address costs memory, and
+    /// each connection holds this.
+    pub(super) services: Arc<Services>,
+    /// The settings in effect.
+    pub(super) config: Config,
+    /// Accounts, channels, messages, audit.
+    pub(super) database: Arc<Database>,
+    /// Who may ask how often.
+    pub(super) limits: RequestLimits,
+    /// The API's own description.
+    pub(super) description: serde_json::Value,
+    /// What bodies must look like.
+    pub(super) inputs: Inputs,
+    /// Issues tokens.
+    pub(super) minter: TokenMinter,
+}
+
+impl HttpState {
+    /// Puts together what routes need.
+    ///
+    /// # Errors
+    /// When the API's description is not usable: a mistake in the program, found at start.
+    pub fn new(services: Arc<Services>, config: Config, database: Arc<Database>) -> Result<Self, String> {
+        let auth = &config.auth;
+        let minter = TokenMinter::new(auth.jwt_secret.expose(), &auth.issuer, &auth.audience);
+        let description = openapi::description();
+        let inputs = Inputs::new(&description)?;
+        let limits = RequestLimits::new(&config.limits);
+        Ok(Self { services, config, database, limits, description, inputs, minter })
+    }
+    /// What the actors share.
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.services.shared
+    }
+
+    /// Asks the database, away from the threads that serve connections.
+    ///
+    /// # Errors
+    /// 503 when it is away.
+    pub(super) async fn database<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Database) -> store::Result<T> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let database = self.database.clone();
+        match web::block(move || ask(&database)).await {
+            Ok(answer) => answer.map_err(ApiError::from),
+            Err(_) => Err(ApiError::unavailable("The hub is stopping")),
+        }
+    }
+
+    /// Where a request comes from: the peer, or, when that is a proxy to be trusted, whom it speaks
+    /// for: the last address in `X-Forwarded-For` that is not such a proxy itself.
+    pub(super) fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
+        let peer = request.peer_addr().map(|address| address.ip().to_canonical())?;
+        let proxies = &self.config.server.trusted_proxies;
+        if !proxies.contains(&peer) {
+            return Some(peer);
+        }
+        let headers = request.headers().get_all(header::X_FORWARDED_FOR);
+        let mut hops: Vec<IpAddr> = Vec::new();
+        for part in headers.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
+            match part.trim().parse::<IpAddr>() {
+                Ok(hop) => hops.push(hop.to_canonical()),
+                // What was said before this is nobody's word.
+                Err(_) => hops.clear(),
+            }
+        }
+        hops.into_iter().rev().find(|hop| !proxies.contains(hop)).or(Some(peer))
+    }
+}
