@@ -6,7 +6,10 @@ pub mod clock;
 pub mod envelope;
 pub mod event;
 pub mod ids;
+pub mod mention;
+pub mod notice;
 pub mod recent_ids;
+pub mod reported;
 pub mod scope;
-pub mod status;
+
 pub mod subscription;

@@ -25,7 +25,7 @@ use crate::{
         clock::{Monotonic, monotonic, now},
         event::Event,
         ids::{ConnectionId, OrchestratorId},
-        status::status_changed,
+        notice::status_changed,
     },
     protocol::codes::CloseReason,
     session::effect::Identity,
@@ -278,7 +278,7 @@ impl Handler<Written> for HeartbeatMonitor {
             .into_iter()
             .filter(|change| connections.daemons(&change.orchestrator).len() > 1)
             .filter_map(|change| {
-                status_changed(change.orchestrator, change.organization, change.status, now().wall)
+                status_changed(&change.orchestrator, change.organization.as_ref(), change.status, now().wall)
             })
             .collect();
         if let Some(router) = self.router.as_ref().and_then(WeakAddr::upgrade).filter(|_| !events.is_empty())

@@ -107,9 +107,39 @@ impl ScopeSet {
         })
     }
 
-    fn everything() -> Self {
+    /// Every scope but the admin ones (contract 2.2, *full* and what `*` stands for).
+    #[must_use]
+    pub fn everything() -> Self {
         let admin = [Scope::AdminRead, Scope::AdminWrite];
         Scope::ALL.iter().copied().filter(|scope| !admin.contains(scope)).collect()
+    }
+
+    /// What is granted to somebody who asks for `requested` (contract 2.2, C33): the standard set when
+    /// nothing is asked for, never more than `allowed`, and never more than what the orchestrator's
+    /// `capabilities` stand for, where any of them stands for a scope.
+    pub fn grant<'a>(
+        requested: impl IntoIterator<Item = &'a str>,
+        allowed: Self,
+        capabilities: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let mut requested = requested.into_iter().peekable();
+        let asked = if requested.peek().is_none() {
+            Self::standard()
+        } else {
+            // The star means everything that is allowed, the admin scopes included.
+            requested.fold(Self::default(), |set, name| match name {
+                "*" => allowed,
+                name => Self(set.0 | Self::from_names([name]).0),
+            })
+        };
+        let capable: Vec<&[Scope]> = capabilities.into_iter().filter_map(capability).collect();
+        let granted = Self(asked.0 & allowed.0);
+        if capable.is_empty() {
+            return granted;
+        }
+        let always = [Scope::VpStatus, Scope::VpConfig, Scope::AdminRead, Scope::AdminWrite];
+        let capable: Self = capable.into_iter().flatten().copied().chain(always).collect();
+        Self(granted.0 & capable.0)
     }
 
     /// Whether the scope is in the set.
@@ -131,6 +161,20 @@ impl ScopeSet {
     }
 }
 
+/// What a capability of an orchestrator stands for; `None` for those that have nothing to do with
+/// scopes.
+fn capability(name: &str) -> Option<&'static [Scope]> {
+    Some(match name {
+        "messaging" => &[Scope::MessagesRead, Scope::MessagesWrite, Scope::ChannelsRead],
+        "channels" => &[Scope::ChannelsRead, Scope::ChannelsJoin],
+        "presence" => &[Scope::PresenceRead, Scope::PresenceWrite],
+        "files" => &[Scope::FilesRead, Scope::FilesWrite],
+        "calls" => &[Scope::CallsJoin, Scope::CallsManage],
+        "users" => &[Scope::UsersRead],
+        _ => return None,
+    })
+}
+
 impl FromIterator<Scope> for ScopeSet {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
         Self(scopes.into_iter().fold(0, |bits, scope| bits | scope.bit()))
@@ -148,6 +192,37 @@ mod tests {
         let all = ScopeSet::from_names(["*"]);
         assert!(all.allows(Scope::MessagesWrite));
         assert!(!all.allows(Scope::AdminWrite));
+    }
+
+    fn granted(
+        requested: &[&'static str],
+        allowed: ScopeSet,
+        capabilities: &[&'static str],
+    ) -> Vec<&'static str> {
+        ScopeSet::grant(requested.iter().copied(), allowed, capabilities.iter().copied()).names()
+    }
+
+    #[test]
+    fn who_asks_for_nothing_is_granted_the_standard_set() {
+        assert_eq!(granted(&[], ScopeSet::everything(), &[]), ScopeSet::standard().names());
+        assert_eq!(granted(&["no:such"], ScopeSet::everything(), &[]), [""; 0]);
+    }
+
+    #[test]
+    fn nobody_is_granted_more_than_is_allowed() {
+        let all = ScopeSet::everything();
+        assert!(granted(&["admin:write"], all, &[]).is_empty());
+        assert_eq!(granted(&["*"], all, &[]), all.names());
+        let reading = ScopeSet::from_names(["messages:read", "admin:read"]);
+        assert_eq!(granted(&["*"], reading, &[]), ["messages:read", "admin:read"]);
+        assert_eq!(granted(&["messages:write", "messages:read"], reading, &[]), ["messages:read"]);
+    }
+
+    #[test]
+    fn capabilities_narrow_what_is_granted_if_they_say_anything_about_scopes() {
+        let all = ScopeSet::everything();
+        assert_eq!(granted(&["*"], all, &["files"]), ["files:read", "files:write", "vp:status", "vp:config"]);
+        assert_eq!(granted(&["*"], all, &["chat", "voice"]), all.names());
     }
 
     #[test]
