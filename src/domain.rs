@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod envelope;
 pub mod event;
+pub mod health;
 pub mod ids;
 pub mod mention;
 pub mod notice;

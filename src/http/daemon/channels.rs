@@ -1,0 +1,143 @@
+//! The channels of the platform that an orchestrator is in (contract 1.16 to 1.18).
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::presence::Success;
+use crate::{
+    auth::token::AccessToken,
+    domain::{
+        clock::now,
+        ids::{ChannelId, OrganizationId},
+        notice::Notice,
+        scope::Scope,
+    },
+    http::{
+        HttpState,
+        caller::{self, Unknown},
+        error::{ApiError, Code},
+        state::Account,
+    },
+    store::accounts::channels::{JoinOutcome, MemberChannel},
+};
+
+/// Channels.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ChannelList {
+    channels: Vec<MemberChannel>,
+}
+
+/// List the own channels
+#[utoipa::path(
+    get, path = "/api/daemon/channels", tag = "daemon", security(("bearer" = [])),
+    responses((status = 200, description = "Channels", body = ChannelList), (status = 401), (status = 403))
+)]
+pub(super) async fn list(
+    request: HttpRequest,
+    state: web::Data<HttpState>,
+) -> Result<HttpResponse, ApiError> {
+    let (token, _) = member(&request, &state, Scope::ChannelsRead).await?;
+    let name = token.orchestrator.to_string();
+    let channels = state.database(move |database| database.channels_of(&name)).await?;
+    Ok(HttpResponse::Ok().json(ChannelList { channels }))
+}
+
+/// The daemon that asks, and the account of its orchestrator, without which there is nothing it could
+/// be a member of.
+async fn member(
+    request: &HttpRequest,
+    state: &HttpState,
+    scope: Scope,
+) -> Result<(AccessToken, Account), ApiError> {
+    let token = caller::daemon(request, state, Unknown::Refused).await?;
+    caller::require_when_strict(state, token.scopes, scope)?;
+    let account = state.account(&token.orchestrator).await?.ok_or_else(ApiError::unauthorized)?;
+    Ok((token, account))
+}
+
+/// Join a channel
+#[utoipa::path(
+    post, path = "/api/daemon/channels/{channelId}/join", tag = "daemon", security(("bearer" = [])),
+    params(("channelId" = String, Path)),
+    responses(
+        (status = 200, description = "Joined", body = Success),
+        (status = 401), (status = 403), (status = 404), (status = 409),
+    )
+)]
+pub(super) async fn join(
+    request: HttpRequest,
+    state: web::Data<HttpState>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let (token, account) = member(&request, &state, Scope::ChannelsJoin).await?;
+    let not_found = || ApiError::new(Code::ChannelNotFound, "Channel not found");
+    let channel = ChannelId::parse(&path).map_err(|_| not_found())?;
+    let (name, id, at) = (token.orchestrator.to_string(), channel.to_string(), now().wall);
+    match state.database(move |database| database.join_channel(&name, &id, at)).await? {
+        JoinOutcome::Joined => {
+            announce(&state, &token, &account, &channel, ["channel.joined", "channel.member_added"]).await;
+            Ok(Success::response())
+        }
+        JoinOutcome::NotFound => Err(not_found()),
+        JoinOutcome::Private => Err(ApiError::new(Code::ChannelPrivate, "Cannot join private channel")),
+        JoinOutcome::AlreadyMember => Err(ApiError::new(Code::AlreadyMember, "Already a member")),
+    }
+}
+
+/// Leave a channel
+#[utoipa::path(
+    delete, path = "/api/daemon/channels/{channelId}/join", tag = "daemon", security(("bearer" = [])),
+    params(("channelId" = String, Path)),
+    responses(
+        (status = 200, description = "Left", body = Success), (status = 401), (status = 403), (status = 404),
+    )
+)]
+pub(super) async fn leave(
+    request: HttpRequest,
+    state: web::Data<HttpState>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let (token, account) = member(&request, &state, Scope::ChannelsJoin).await?;
+    let not_member = || ApiError::new(Code::NotMember, "Not a member of this channel");
+    let channel = ChannelId::parse(&path).map_err(|_| not_member())?;
+    let (name, id) = (token.orchestrator.to_string(), channel.to_string());
+    if !state.database(move |database| database.leave_channel(&name, &id)).await? {
+        return Err(not_member());
+    }
+    announce(&state, &token, &account, &channel, ["channel.left", "channel.member_removed"]).await;
+    Ok(Success::response())
+}
+
+/// Tells the daemons of the one who came or went, and those of the other members (contract 9.10).
+async fn announce(
+    state: &HttpState,
+    token: &AccessToken,
+    account: &Account,
+    channel: &ChannelId,
+    [own, others]: [&'static str; 2],
+) {
+    let at = now().wall;
+    let organization: &OrganizationId = &account.organization;
+    let notice = Notice {
+        kind: own,
+        orchestrator: &token.orchestrator,
+        organization: Some(organization),
+        channel: Some(channel),
+        payload: json!({ "channelId": channel }),
+        at,
+    };
+    state.tell(notice.event());
+    let id = channel.to_string();
+    let members = match state.database(move |database| database.channel_orchestrators(&id)).await {
+        Ok(members) => members,
+        Err(_) => return,
+    };
+    let payload = json!({ "channelId": channel, "userId": account.user });
+    for other in members.iter().filter(|other| **other != token.orchestrator) {
+        let payload = payload.clone();
+        let notice = Notice { kind: others, orchestrator: other, payload, ..notice.clone() };
+        state.tell(notice.event());
+    }
+}

@@ -1,0 +1,170 @@
+//! Whom an API key belongs to (contract C8, C9).
+
+use actix_web::{HttpRequest, web};
+use tokio::sync::Semaphore;
+
+use crate::{
+    auth::key_hash,
+    domain::{
+        clock::{Now, now},
+        ids::{OrchestratorId, OrganizationId},
+        scope::ScopeSet,
+    },
+    http::{
+        HttpState,
+        caller,
+        error::{ApiError, Code},
+        input::Naming,
+        limits::counted,
+    },
+    store::accounts::credentials::Credential,
+};
+
+/// How many slow hashes of the first generation are computed at once; they take a tenth of a second of
+/// a core each.
+static SLOW_HASHES: Semaphore = Semaphore::const_new(2);
+
+/// What a request says about whose key it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Named<'a> {
+    /// The orchestrator that it names.
+    pub(super) orchestrator: Option<&'a str>,
+    /// By which of its names.
+    pub(super) naming: Naming,
+}
+
+/// What is presented beside the name.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Proof<'a> {
+    /// A key, for what a key is enough for whatever it was issued with.
+    Key,
+    /// A key and its secret; keys that were issued without one take any.
+    KeyAndSecret(&'a str),
+    /// A key that must have been issued without a secret.
+    KeyAlone,
+}
+
+impl Proof<'_> {
+    fn suffices(self, credential: &Credential) -> bool {
+        match self {
+            Self::Key => true,
+            Self::KeyAndSecret(secret) => credential.accepts_secret(secret),
+            Self::KeyAlone => !credential.has_secret(),
+        }
+    }
+}
+
+/// Whoever presented a good key.
+#[derive(Debug, Clone)]
+pub(super) struct Holder {
+    /// Whose key.
+    pub(super) orchestrator: OrchestratorId,
+    /// The tenant.
+    pub(super) organization: OrganizationId,
+    /// What it may be granted at most.
+    pub(super) allowed: ScopeSet,
+}
+
+/// Verifies a key, and the secret beside it where the route asks for one. A stranger learns nothing
+/// about what exists: every wrong key gets the same answer, after the same time.
+///
+/// # Errors
+/// 401 for a key that is wrong or expired, 403 when it or its owner is disabled, 404 when a good key is
+/// another orchestrator's and the named one does not exist, 403 when it does; 429; 503.
+pub(super) async fn verify(
+    request: &HttpRequest,
+    state: &HttpState,
+    key: &str,
+    proof: Proof<'_>,
+    named: Named<'_>,
+) -> Result<Holder, ApiError> {
+    let address = state.client(request);
+    if let Some(address) = address {
+        state.limits.login.count(&counted(address))?;
+    }
+    let started = now();
+    match look_up(state, key, proof, named, started).await? {
+        Some(holder) => Ok(holder),
+        None => {
+            caller::slow_down_since(request, state, started.mono).await;
+            Err(match proof {
+                Proof::Key => ApiError::new(Code::Unauthorized, "Invalid API key"),
+                _ => ApiError::new(Code::InvalidCredentials, "Invalid credentials"),
+            })
+        }
+    }
+}
+
+async fn look_up(
+    state: &HttpState,
+    key: &str,
+    proof: Proof<'_>,
+    named: Named<'_>,
+    started: Now,
+) -> Result<Option<Holder>, ApiError> {
+    let presented = key.to_owned();
+    let found = state.database(move |database| database.find_by_key(&presented)).await?;
+    let Some(credential) = found else { return first_generation(state, key, named).await };
+    if !proof.suffices(&credential) {
+        return Ok(None);
+    }
+    let holder = holder(&credential, started)?;
+    let id = credential.id.clone();
+    state.database(move |database| database.touch_credential(&id, started.wall)).await?;
+    if named.orchestrator.is_none_or(|name| name == holder.orchestrator.as_str()) {
+        return Ok(Some(holder));
+    }
+    // Somebody with a good key of its own names another orchestrator, and may be told what is wrong as
+    // far as its own organization goes.
+    let (name, scope) = (named.orchestrator.unwrap_or_default().to_owned(), holder.organization.clone());
+    let exists = state.database(move |database| database.orchestrator(&name, Some(&scope))).await?;
+    Err(match exists {
+        Some(_) => ApiError::new(Code::Forbidden, "The key belongs to another orchestrator"),
+        None => named.naming.not_found(),
+    })
+}
+
+fn holder(credential: &Credential, at: Now) -> Result<Holder, ApiError> {
+    if credential.is_disabled() {
+        return Err(ApiError::new(Code::DaemonDisabled, "Daemon is disabled"));
+    }
+    if credential.is_expired(at.wall) {
+        return Err(ApiError::new(Code::CredentialsExpired, "Credentials expired"));
+    }
+    let internal = |_| ApiError::new(Code::Internal, "Internal error");
+    Ok(Holder {
+        orchestrator: OrchestratorId::parse(&credential.orchestrator_id).map_err(internal)?,
+        organization: OrganizationId::parse(&credential.organization_id).map_err(internal)?,
+        allowed: match &credential.scopes {
+            Some(names) => ScopeSet::from_names(names.iter().map(String::as_str)),
+            None => ScopeSet::everything(),
+        },
+    })
+}
+
+/// Keys that earlier programs issued lie with their orchestrator, so it must be named, by the request
+/// or by the key itself, whose middle part is taken for a hint and nothing more.
+async fn first_generation(
+    state: &HttpState,
+    key: &str,
+    named: Named<'_>,
+) -> Result<Option<Holder>, ApiError> {
+    let hint = key.strip_prefix("vp_").and_then(|rest| rest.rsplit_once('_')).map(|(middle, _)| middle);
+    let Some(name) = named.orchestrator.or(hint).map(str::to_owned) else { return Ok(None) };
+    let Some(legacy) = state.database(move |database| database.legacy_keys(&name)).await? else {
+        return Ok(None);
+    };
+    let Ok(_turn) = SLOW_HASHES.acquire().await else { return Ok(None) };
+    let key = key.to_owned();
+    let hashes = legacy.hashes.clone();
+    let matches = web::block(move || hashes.iter().any(|hash| key_hash::matches(hash, &key))).await;
+    if !matches.unwrap_or(false) {
+        return Ok(None);
+    }
+    if legacy.is_disabled {
+        return Err(ApiError::new(Code::DaemonDisabled, "Daemon is disabled"));
+    }
+    let ids = (OrchestratorId::parse(&legacy.orchestrator_id), OrganizationId::parse(&legacy.organization_id));
+    let (Ok(orchestrator), Ok(organization)) = ids else { return Ok(None) };
+    Ok(Some(Holder { orchestrator, organization, allowed: ScopeSet::everything() }))
+}

@@ -1,0 +1,54 @@
+//! What happens when a daemon leaves for good (contract 1.3, C45).
+
+use crate::{
+    actors::revocation,
+    backplane::{
+        registrations::{Registrations as _, Unregister},
+        revocations::Revocation,
+        sessions::{Sessions as _, TOKEN_LIFETIME},
+    },
+    domain::{
+        clock::now,
+        ids::{OrchestratorId, OrganizationId, SessionId},
+    },
+    http::{HttpState, error::ApiError},
+};
+
+/// Revokes the session's tokens, or those of every session of the orchestrator when none is named;
+/// closes the sockets; forgets the registration; tells everybody.
+///
+/// # Errors
+/// 503 when the backplane is away: then nothing may be half done that matters, for the revocation
+/// comes first.
+pub(super) async fn depart(
+    state: &HttpState,
+    orchestrator: &OrchestratorId,
+    organization: Option<&OrganizationId>,
+    session: Option<&SessionId>,
+) -> Result<(), ApiError> {
+    let shared = state.shared();
+    let at = now().wall;
+    let until = at.plus(TOKEN_LIFETIME);
+    let revocation = match session {
+        Some(id) => Revocation::Session { id: id.clone(), until },
+        None => Revocation::IssuedBefore { orchestrator: orchestrator.clone(), at, until },
+    };
+    revocation::revoke(shared, &revocation).await?;
+    if session.is_none() {
+        for gone in shared.backplane.sessions_of(orchestrator).await? {
+            shared.backplane.end_session(&gone.id, Some(orchestrator), at).await?;
+        }
+    }
+    let leaving = Unregister {
+        orchestrator: orchestrator.clone(),
+        organization: organization.cloned(),
+        daemon: None,
+        session: session.cloned(),
+        at,
+    };
+    shared.backplane.unregister(&leaving).await?;
+    let name = orchestrator.clone();
+    state.database(move |database| database.unregister_daemons(name.as_str(), at)).await?;
+    state.note_status(orchestrator, organization, "OFFLINE");
+    Ok(())
+}
