@@ -4,4 +4,5 @@
 
 pub mod api_key;
 pub mod failures;
+pub mod key_hash;
 pub mod token;

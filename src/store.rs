@@ -3,10 +3,11 @@
 //! The only home of diesel and r2d2. Every call blocks, so callers run it on a blocking pool or on a
 //! thread of their own. The two stores share nothing but their error type:
 //!
-//! * [`database`]: accounts, in SQLite or PostgreSQL, through a pool;
+//! * [`database`] and [`accounts`]: accounts, in SQLite or PostgreSQL, through a pool;
 //! * [`queue_file`]: events and their bookkeeping in a SQLite file of its own, through one
 //!   connection. SQLite lets one writer in per file, and accounts must not wait for the queue.
 
+pub mod accounts;
 pub mod database;
 pub mod database_url;
 pub mod directory;
@@ -39,6 +40,12 @@ pub enum StoreError {
         /// What the database said.
         problem: String,
     },
+    /// Another row has the value already; this is the field, as documents spell it.
+    #[error("this {0} is taken")]
+    Conflict(String),
+    /// What the new row refers to does not exist, or not for the one who asks.
+    #[error("there is no such {0}")]
+    Missing(&'static str),
 }
 
 /// The result of every call to a store.
@@ -53,7 +60,7 @@ impl From<DieselError> for StoreError {
         let text = error.to_string();
         match error {
             DieselError::DeserializationError(_) | DieselError::NotFound => Self::Corrupt(text),
-            // The hub writes nothing that breaks a constraint, unless what it builds on is wrong.
+            // Where a caller's values may break a constraint, they are told apart before they get here.
             DieselError::DatabaseError(
                 DatabaseErrorKind::UniqueViolation
                 | DatabaseErrorKind::ForeignKeyViolation

@@ -99,7 +99,9 @@ impl From<StoreError> for BackplaneError {
                 Self::Unavailable(problem)
             }
             StoreError::Corrupt(problem) => Self::Corrupt(problem),
-            StoreError::Migration { .. } => Self::Corrupt(error.to_string()),
+            StoreError::Migration { .. } | StoreError::Conflict(_) | StoreError::Missing(_) => {
+                Self::Corrupt(error.to_string())
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
 /// Wall-clock time in milliseconds since the Unix epoch: what documents, keys and tokens carry.
@@ -31,6 +31,17 @@ impl Timestamp {
             let (to_the_minute, offset) = text.split_at_checked(16)?;
             Self::parse_iso(&format!("{to_the_minute}:00{offset}"))
         })
+    /// The calendar's form of this time, in UTC; the nearest one it has for times beyond it.
+    #[must_use]
+    pub fn utc(self) -> NaiveDateTime {
+        let beyond = if self.0 < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC };
+        DateTime::from_timestamp_millis(self.0).unwrap_or(beyond).naive_utc()
+    }
+
+    /// The time that the calendar calls `time` in UTC; what is finer than a millisecond is cut off.
+    #[must_use]
+    pub fn from_utc(time: NaiveDateTime) -> Self {
+        Self(time.and_utc().timestamp_millis())
     }
 
     /// This time moved into the future by `span`.

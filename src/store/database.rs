@@ -86,7 +86,8 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("hub.db");
         let database = Database::new(DatabaseUrl::Sqlite(path.display().to_string()));
-        assert_eq!(database.migrate(), Ok(vec!["2025-01-01-000000_accounts".to_owned()]));
+        let all = ["2025-01-01-000000_accounts", "2025-02-01-000000_rest_api"];
+        assert_eq!(database.migrate(), Ok(all.map(str::to_owned).to_vec()));
         assert_eq!(database.migrate(), Ok(Vec::new()));
         assert_eq!(database.ping(), Ok(()));
     }

@@ -49,7 +49,8 @@ mod tests {
     /// Orchestrators `vp_1` of user `user_1` and `vp_2` of user `user_2`; and `user_2` of nobody,
     /// whose id somebody chose to look like a user's.
     const FIXTURE: &str = "
-        INSERT INTO organizations VALUES ('org_1', 'One', 'one', '2025-01-01', '2025-01-01');
+        INSERT INTO organizations (id, name, slug, created_at, updated_at) VALUES
+            ('org_1', 'One', 'one', '2025-01-01', '2025-01-01');
         INSERT INTO users (id, created_at, updated_at) VALUES
             ('user_1', '2025-01-01', '2025-01-01'), ('user_2', '2025-01-01', '2025-01-01');
         INSERT INTO orchestrators (id, user_id, organization_id, created_at, updated_at) VALUES
