@@ -21,5 +21,6 @@ pub mod messages;
 pub mod offline_queue;
 pub mod queue_access;
 pub mod resolver;
+pub mod revocation;
 pub mod services;
 mod supervised;

@@ -11,7 +11,7 @@ use crate::{
     actors::{
         connection_manager::ConnectionManager,
         connections::Connections,
-        event_router::{EventRouter, LegacyIn},
+        event_router::{CommandsTo, EventRouter, LegacyIn},
         heartbeat_monitor::{Colleagues, HeartbeatMonitor, Watch},
         messages::DrainAll,
         offline_queue::{OfflineQueue, Schedule},
@@ -204,6 +204,7 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
     let manager =
         supervise(ConnectionManager::new(shared.clone(), monitor.clone(), offline_queue.clone(), drain_rate));
     router.do_send(LegacyIn(offline_queue.clone()));
+    router.do_send(CommandsTo(manager.clone()));
     monitor.do_send(Colleagues { manager: manager.clone(), router: router.clone() });
     Ok(Arc::new(Services { shared, manager, router, monitor, offline_queue }))
 }

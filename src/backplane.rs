@@ -1,6 +1,6 @@
 //! What hubs and Neolith share: the event queue, the bus, who is connected, and small records.
 //!
-//! Four capability traits, each with its promise, and two complete implementations behind one enum:
+//! Small capability traits, each with its promise, and two complete implementations behind one enum:
 //! [`embedded`] needs no server and serves one node, [`redis`] serves a fleet. Which one is decided
 //! by the configuration and never changes by itself.
 
@@ -8,10 +8,17 @@ pub mod buffer;
 pub mod bus;
 pub mod commit;
 pub mod embedded;
+pub mod fleet;
+pub mod inspection;
 pub mod queue;
 pub mod records;
 pub mod redis;
+pub mod registrations;
 pub mod registry;
+pub mod revocations;
+pub mod sessions;
+pub mod status;
+mod words;
 
 use std::path::Path;
 
@@ -20,13 +27,14 @@ use thiserror::Error;
 
 use crate::domain::{
     clock::Timestamp,
-    ids::{ConnectionId, DaemonId, EventId, NodeId, OrchestratorId},
+    ids::{ChannelId, ConnectionId, DaemonId, EventId, NodeId, OrchestratorId},
 };
 use bus::{BusMessage, EventBus, NodeCommand};
 use commit::{CommitBatch, CommitOutcome};
 use queue::{Backlog, EventQueue, Expired, LegacyClaim, LegacySource, Loaded, Waiting};
-use records::{HeartbeatRecord, Presence, PresenceChange, Records};
+use records::{HeartbeatRecord, HeartbeatView, Presence, PresenceChange, Records};
 use registry::{Attach, AttachOutcome, ConnectionRegistry, Detach, Remembered};
+use serde_json::{Map, Value};
 
 /// Why the backplane could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -60,6 +68,9 @@ macro_rules! dispatch {
         }
     };
 }
+
+// After the macro, which it uses.
+mod dispatch;
 
 impl Backplane {
     /// Opens the embedded backplane in `file`.
@@ -152,6 +163,14 @@ impl EventBus for Backplane {
         dispatch!(self.command(node, command))
     }
 
+    async fn command_all(&self, command: &NodeCommand) -> Result<()> {
+        dispatch!(self.command_all(command))
+    }
+
+    async fn announce_message(&self, channel: &ChannelId, json: &str) -> Result<()> {
+        dispatch!(self.announce_message(channel, json))
+    }
+
     fn subscribe(&self, node: &NodeId) -> tokio::sync::mpsc::Receiver<BusMessage> {
         match self {
             Self::Embedded(backplane) => backplane.subscribe(node),
@@ -177,10 +196,6 @@ impl ConnectionRegistry for Backplane {
         dispatch!(self.owner_of(daemon))
     }
 
-    async fn is_revoked(&self, jti: &str) -> Result<bool> {
-        dispatch!(self.is_revoked(jti))
-    }
-
     async fn touch(&self, connections: &[ConnectionId]) -> Result<()> {
         dispatch!(self.touch(connections))
     }
@@ -197,6 +212,14 @@ impl ConnectionRegistry for Backplane {
 impl Records for Backplane {
     async fn heartbeats(&self, beats: &[HeartbeatRecord]) -> Result<()> {
         dispatch!(self.heartbeats(beats))
+    }
+
+    async fn heartbeats_of(&self, orchestrators: &[OrchestratorId]) -> Result<Vec<Option<HeartbeatView>>> {
+        dispatch!(self.heartbeats_of(orchestrators))
+    }
+
+    async fn metrics_history(&self, orchestrator: &OrchestratorId) -> Result<Vec<Map<String, Value>>> {
+        dispatch!(self.metrics_history(orchestrator))
     }
 
     async fn presence(&self, changes: &[Presence]) -> Result<Vec<PresenceChange>> {

@@ -10,10 +10,11 @@ use rand::seq::SliceRandom as _;
 use uuid::Uuid;
 
 use super::{
-    connections::ConnectionHandle,
+    connections::{ConnectionHandle, Credential},
     heartbeat_monitor::HeartbeatMonitor,
-    messages::{Admit, Came, Closed, DrainAll, DrainLegacy, Went},
+    messages::{Admit, Came, CheckRevocations, Closed, DrainAll, DrainLegacy, Obey, Went},
     offline_queue::OfflineQueue,
+    revocation,
     services::Shared,
     supervised::{guarded, spawn_guarded},
 };
@@ -22,6 +23,7 @@ use crate::{
         bus::{EventBus as _, NodeCommand},
         queue::LegacySource,
         registry::{Attach, AttachOutcome, Attached, ConnectionRegistry as _, Detach, Replaced},
+        revocations::{Revocations as _, TokenIdentity},
     },
     domain::{
         clock::{Monotonic, Timestamp, monotonic, now},
@@ -39,6 +41,8 @@ const ATTACH_INTERVAL: Duration = Duration::from_millis(1);
 const DETACH_INTERVAL: Duration = Duration::from_millis(20);
 /// How long the backplane may be away before gone connections are forgotten; their records expire.
 const MAX_DETACHED: usize = 100_000;
+/// How long to wait before the backplane is asked again which tokens were revoked.
+const CHECK_RETRY: Duration = Duration::from_secs(1);
 /// The shortest time that a draining client is given.
 const MIN_DRAIN_DELAY: Duration = Duration::from_millis(250);
 
@@ -215,6 +219,8 @@ fn new_session(orchestrator: &OrchestratorId) -> Result<SessionId, Refusal> {
 /// Counts the connection, here first: what is published while the backplane is asked is then noted as
 /// missed, not lost.
 async fn enter(shared: &Shared, admit: &Admit, identity: &Arc<Identity>) -> Result<Attached, Refusal> {
+    // Before the backplane is asked: a revocation that it does not know yet will find the connection.
+    admit.handle.set_credential(credential(admit, identity));
     if !shared.connections.identify(&admit.handle, identity) {
         return Err(Refusal::Unavailable);
     }
@@ -251,6 +257,7 @@ fn attach(shared: &Shared, admit: &Admit, identity: &Identity, now: Timestamp) -
         session: identity.session.clone(),
         organization: identity.organization.clone(),
         jti: admit.token.jti.clone(),
+        issued_at: admit.token.issued_at,
         scopes: admit.token.scopes,
         limit: shared.max_connections_per_orchestrator,
         now,
@@ -265,14 +272,30 @@ async fn renew(shared: &Shared, admit: &Admit, known: &Identity) -> Result<Attac
     if !admit.token.scopes.opens_socket() {
         return Err(Refusal::NoScope);
     }
-    if let Some(jti) = &admit.token.jti {
-        match shared.backplane.is_revoked(jti).await {
-            Ok(false) => {}
-            Ok(true) => return Err(Refusal::Failed("the token was revoked")),
-            Err(_) => return Err(Refusal::Unavailable),
-        }
+    // As on entering: whatever is revoked from here on finds the connection by one or the other.
+    let before = admit.handle.set_credential(credential(admit, known));
+    let token = TokenIdentity {
+        jti: admit.token.jti.clone(),
+        session: admit.token.session.clone().or_else(|| Some(known.session.clone())),
+        orchestrator: known.orchestrator.clone(),
+        issued_at: admit.token.issued_at,
+    };
+    let refusal = match shared.backplane.is_revoked(&token).await {
+        Ok(false) => return Ok(Attached::default()),
+        Ok(true) => Refusal::Failed("the token was revoked"),
+        Err(_) => Refusal::Unavailable,
+    };
+    admit.handle.set_credential(before);
+    Err(refusal)
+}
+
+/// What the new token of a connection can be revoked by.
+fn credential(admit: &Admit, identity: &Identity) -> Credential {
+    Credential {
+        jti: admit.token.jti.as_deref().map(Box::from),
+        session: Some(admit.token.session.clone().unwrap_or_else(|| identity.session.clone())),
+        issued_at: admit.token.issued_at,
     }
-    Ok(Attached::default())
 }
 
 /// Ends the older connection of the same daemon instance, wherever it is.
@@ -337,6 +360,37 @@ impl Handler<Condemn> for ConnectionManager {
 
     fn handle(&mut self, Condemn { handle, reason }: Condemn, ctx: &mut Self::Context) {
         guarded(ctx, |_| self.condemn(handle, reason));
+    }
+}
+
+impl Handler<Obey> for ConnectionManager {
+    type Result = ();
+
+    fn handle(&mut self, Obey(command): Obey, ctx: &mut Self::Context) {
+        let (shared, me) = (self.shared.clone(), ctx.address());
+        spawn_guarded(ctx, async move {
+            let search = move || revocation::concerned(&shared.connections, &command);
+            match tokio::task::spawn_blocking(search).await {
+                Ok(found) => found.into_iter().for_each(|handle| {
+                    me.do_send(Condemn { handle, reason: CloseReason::SessionTerminated });
+                }),
+                Err(error) => log::error!(error:% = error; "a command was not carried out"),
+            }
+        });
+    }
+}
+
+impl Handler<CheckRevocations> for ConnectionManager {
+    type Result = ();
+
+    fn handle(&mut self, _: CheckRevocations, ctx: &mut Self::Context) {
+        let (shared, me) = (self.shared.clone(), ctx.address());
+        spawn_guarded(ctx, async move {
+            while let Err(error) = revocation::check_all(&shared, &me).await {
+                log::warn!(error:% = error; "it is not known yet which tokens were revoked meanwhile");
+                tokio::time::sleep(CHECK_RETRY).await;
+            }
+        });
     }
 }
 

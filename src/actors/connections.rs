@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     domain::{
-        clock::{Monotonic, monotonic},
+        clock::{Monotonic, Timestamp, monotonic},
         ids::{ConnectionId, DaemonId, OrchestratorId, SessionId},
         subscription::Subscriptions,
     },
@@ -39,6 +39,17 @@ const CLOSING: Duration = Duration::from_millis(250);
 /// How many messages may wait in a connection's mailbox.
 pub const MAILBOX_CAPACITY: usize = 1024;
 
+/// What the token that a connection lives on can be revoked by. Nothing, before there is one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Credential {
+    /// Its id.
+    pub jti: Option<Box<str>>,
+    /// Its session.
+    pub session: Option<SessionId>,
+    /// When it was issued.
+    pub issued_at: Option<Timestamp>,
+}
+
 /// One connection, from outside.
 #[derive(Debug)]
 pub struct ConnectionHandle {
@@ -47,6 +58,7 @@ pub struct ConnectionHandle {
     actor: OnceLock<Addr<Connection>>,
     socket: Option<Socket>,
     identity: OnceLock<Arc<Identity>>,
+    credential: RwLock<Credential>,
     interest: RwLock<Arc<Subscriptions>>,
     last_seen: AtomicU64,
     deadline: AtomicU64,
@@ -69,6 +81,7 @@ impl ConnectionHandle {
             actor: OnceLock::new(),
             socket,
             identity: OnceLock::new(),
+            credential: RwLock::default(),
             interest: RwLock::default(),
             last_seen: AtomicU64::new(monotonic().0),
             deadline: AtomicU64::new(Monotonic::NEVER.0),
@@ -91,6 +104,16 @@ impl ConnectionHandle {
     #[must_use]
     pub fn identity(&self) -> Option<&Arc<Identity>> {
         self.identity.get()
+    }
+
+    /// The connection lives on this token now. Returns what it lived on before.
+    pub fn set_credential(&self, credential: Credential) -> Credential {
+        std::mem::replace(&mut self.credential.write(), credential)
+    }
+
+    /// Whether `condition` holds of the token that the connection lives on.
+    pub fn credential(&self, condition: impl FnOnce(&Credential) -> bool) -> bool {
+        condition(&self.credential.read())
     }
 
     /// Why the hub ended the connection, if it did so from outside.

@@ -13,8 +13,9 @@ use actix::{
 use bytes::Bytes;
 
 use super::{
+    connection_manager::ConnectionManager,
     connections::ConnectionHandle,
-    messages::{DrainLegacy, Forget, Origin, Publish, Routed, Sweep},
+    messages::{CheckRevocations, DrainLegacy, Forget, Obey, Origin, Publish, Routed, Sweep},
     offline_queue::OfflineQueue,
     resolver::{Name, Resolver, address},
     services::Shared,
@@ -22,7 +23,7 @@ use super::{
 };
 use crate::{
     backplane::{
-        bus::{BusMessage, EventBus as _, NodeCommand},
+        bus::{BusMessage, EventBus as _},
         queue::{EventQueue as _, LegacySource},
         registry::ConnectionRegistry as _,
     },
@@ -30,10 +31,10 @@ use crate::{
         clock::now,
         envelope::{Context as Found, EnvelopeError, Published},
         event::Event,
-        ids::{ConnectionId, DaemonId, EventId, OrchestratorId, SessionId},
+        ids::{DaemonId, EventId, OrchestratorId, SessionId},
         recent_ids::{RecentIds, Sighting},
     },
-    protocol::{codes::CloseReason, event_frame::Delivery},
+    protocol::event_frame::Delivery,
 };
 
 /// How many event ids are remembered, to tell duplicates without asking the store.
@@ -51,6 +52,7 @@ const BUS_BURST: usize = 64;
 pub struct EventRouter {
     shared: Arc<Shared>,
     legacy: Option<WeakAddr<OfflineQueue>>,
+    manager: Option<WeakAddr<ConnectionManager>>,
     recent: RecentIds,
     unresolved: HashMap<Name, Vec<(Published, Origin)>>,
     unresolved_count: usize,
@@ -69,6 +71,11 @@ struct FromBus(Vec<BusMessage>);
 #[rtype(result = "()")]
 pub struct LegacyIn(pub Addr<OfflineQueue>);
 
+/// To the router: who closes connections. Sent once, when both exist.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct CommandsTo(pub Addr<ConnectionManager>);
+
 /// To the router: these were acknowledged before this hub started.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -86,6 +93,7 @@ impl EventRouter {
         Self {
             shared,
             legacy: None,
+            manager: None,
             recent: RecentIds::new(RECENT_IDS, now().wall),
             unresolved: HashMap::new(),
             unresolved_count: 0,
@@ -105,11 +113,9 @@ impl EventRouter {
             }
             BusMessage::Forwarded(body) => self.published(&body, &Found::default(), Origin::Peer, ctx),
             BusMessage::Wake(daemon) => self.wake(&daemon),
-            BusMessage::Command(NodeCommand::Evict { connection }) => {
-                let handle =
-                    ConnectionId::parse(&connection).ok().and_then(|id| self.shared.connections.get(id));
-                if let Some(handle) = handle {
-                    handle.evict(CloseReason::SessionTerminated);
+            BusMessage::Command(command) => {
+                if let Some(manager) = self.manager.as_ref().and_then(WeakAddr::upgrade) {
+                    manager.do_send(Obey(command));
                 }
             }
             BusMessage::Peer => self.shared.state.set_nodes(2),
@@ -128,6 +134,9 @@ impl EventRouter {
             self.shared.metrics.backplane_reconnects.inc();
         }
         self.shared.connections.for_each(|handle| handle.hint());
+        if let Some(manager) = self.manager.as_ref().and_then(WeakAddr::upgrade) {
+            manager.do_send(CheckRevocations);
+        }
         if let Some(queue) = self.legacy.as_ref().and_then(WeakAddr::upgrade) {
             queue.do_send(Sweep);
         }
@@ -371,6 +380,14 @@ impl Handler<LegacyIn> for EventRouter {
 
     fn handle(&mut self, LegacyIn(queue): LegacyIn, _: &mut Self::Context) {
         self.legacy = Some(queue.downgrade());
+    }
+}
+
+impl Handler<CommandsTo> for EventRouter {
+    type Result = ();
+
+    fn handle(&mut self, CommandsTo(manager): CommandsTo, _: &mut Self::Context) {
+        self.manager = Some(manager.downgrade());
     }
 }
 

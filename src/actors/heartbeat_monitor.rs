@@ -237,8 +237,9 @@ impl Handler<Beat> for HeartbeatMonitor {
     type Result = ();
 
     fn handle(&mut self, Beat(record): Beat, _: &mut Self::Context) {
-        if self.beats.len() < MAX_WAITING {
-            self.beats.insert(record.connection, record);
+        let connection = record.via.as_ref().map(|via| via.id);
+        if let Some(connection) = connection.filter(|_| self.beats.len() < MAX_WAITING) {
+            self.beats.insert(connection, record);
         }
     }
 }

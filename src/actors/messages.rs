@@ -7,7 +7,7 @@ use actix::Message;
 use super::connections::ConnectionHandle;
 use crate::{
     auth::token::AccessToken,
-    backplane::{queue::LegacySource, records::HeartbeatRecord},
+    backplane::{bus::NodeCommand, queue::LegacySource, records::HeartbeatRecord},
     domain::{
         event::Event,
         ids::{DaemonId, EventId, OrchestratorId, SessionId},
@@ -68,6 +68,16 @@ pub struct Closed {
     pub reason: CloseReason,
 }
 
+/// To the manager: a hub, this one perhaps, wants connections closed.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Obey(pub NodeCommand);
+
+/// To the manager: commands may have been missed; close what lives on revoked tokens.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct CheckRevocations;
+
 /// To the manager: let everybody go, and say when they are gone.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
@@ -117,7 +127,7 @@ pub enum Routed {
     Rejected(&'static str),
 }
 
-/// To the monitor: a daemon is alive.
+/// To the monitor: a daemon is alive, and its connection says so.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Beat(pub HeartbeatRecord);

@@ -36,6 +36,8 @@ pub struct AccessToken {
     pub scopes: ScopeSet,
     /// What it is revoked by.
     pub jti: Option<String>,
+    /// When it was issued, to the second; what it is revoked by when all of an orchestrator's are.
+    pub issued_at: Option<Timestamp>,
     /// From this moment on it is worth nothing.
     pub expires_at: Timestamp,
 }
@@ -122,6 +124,7 @@ impl TokenVerifier {
                 ScopeSet::from_names(names.iter().map(String::as_str))
             }),
             jti: claims.jti.filter(named),
+            issued_at: claims.iat.and_then(claims::moment),
             expires_at,
         })
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Result;
 use crate::domain::{
     envelope::Context,
-    ids::{DaemonId, NodeId},
+    ids::{ChannelId, DaemonId, NodeId, OrchestratorId, SessionId},
 };
 
 /// How many bus messages wait for the router before the bus stops reading.
@@ -28,7 +28,7 @@ pub enum BusMessage {
     Wake(DaemonId),
     /// An event that another hub took in and stored: deliver it, do not store it.
     Forwarded(Bytes),
-    /// A command to this hub alone.
+    /// A command to this hub alone, or to all.
     Command(NodeCommand),
     /// Another hub has come: events that only this one knows of must be forwarded from now on.
     Peer,
@@ -41,12 +41,37 @@ pub enum BusMessage {
 
 /// What one hub asks of another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "command", rename_all = "camelCase")]
+#[serde(tag = "command", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum NodeCommand {
     /// Close a connection: its daemon has connected here.
     Evict {
         /// Which, as text.
         connection: String,
+    },
+    /// Close a connection: somebody who may say so wants it gone.
+    Disconnect {
+        /// Which, as text.
+        connection: String,
+        /// Why, for the log.
+        reason: String,
+    },
+    /// Close the connections of a session, whose tokens were revoked.
+    EndSession {
+        /// Which.
+        session: SessionId,
+    },
+    /// Close the connections that live on a token, which was revoked.
+    EndToken {
+        /// The token's id.
+        jti: String,
+    },
+    /// Close the connections of an orchestrator whose token was issued before a moment, or does not say
+    /// when.
+    EndOrchestrator {
+        /// Whose.
+        orchestrator: OrchestratorId,
+        /// The moment, in milliseconds since the Unix epoch.
+        issued_before_ms: i64,
     },
 }
 
@@ -60,6 +85,13 @@ pub trait EventBus {
 
     /// Sends `command` to the hub called `node`.
     fn command(&self, node: &NodeId, command: &NodeCommand) -> impl Future<Output = Result<()>> + Send;
+
+    /// Sends `command` to every hub, the sender included.
+    fn command_all(&self, command: &NodeCommand) -> impl Future<Output = Result<()>> + Send;
+
+    /// Tells other programs of a new message in a channel of the platform. `json`: what they expect on
+    /// `channel:{id}:messages`.
+    fn announce_message(&self, channel: &ChannelId, json: &str) -> impl Future<Output = Result<()>> + Send;
 
     /// Everything that the hub called `node` is to know, for as long as the receiver lives. Loss and
     /// recovery of the connection are messages too. The stream ends only with the receiver.

@@ -9,25 +9,26 @@
 mod bus;
 mod commit;
 mod connections;
+mod fleet;
+mod inspection;
+mod metrics;
 mod observations;
 mod queue;
 mod records;
+mod registrations;
 mod registry;
+mod revocations;
+mod sessions;
 mod state;
+mod status;
 mod sweep;
 mod worker;
 
 use std::path::Path;
 
 use self::{bus::Inboxes, state::State, worker::Worker};
-use super::{BackplaneError, Result, records::HeartbeatRecord};
-use crate::{
-    domain::{
-        clock::{self, Timestamp},
-        ids::OrchestratorId,
-    },
-    store::{StoreError, queue_file::Ledger},
-};
+use super::{BackplaneError, Result};
+use crate::store::StoreError;
 
 /// The backplane of one node, durable in a file.
 ///
@@ -56,39 +57,6 @@ impl EmbeddedBackplane {
     /// When it gives none.
     pub async fn ping(&self) -> Result<()> {
         self.worker.run(|state| Ok(state.file.ping()?)).await
-    }
-
-    /// Revokes the token or session called `jti`. `until`: when it would expire by itself, and the
-    /// revocation may be forgotten.
-    ///
-    /// # Errors
-    /// When the revocation could not be made durable.
-    pub async fn revoke(&self, jti: &str, until: Timestamp) -> Result<()> {
-        let jti = jti.to_owned();
-        self.worker
-            .run(move |state| Ok(state.file.durably(|transaction| transaction.revoke(&jti, until))?))
-            .await
-    }
-
-    /// What became of the events of `orchestrator`, in numbers that must balance.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub async fn ledger(&self, orchestrator: &OrchestratorId) -> Result<Ledger> {
-        let orchestrator = orchestrator.clone();
-        self.worker
-            .run(move |state| Ok(state.file.read(|transaction| transaction.ledger(&orchestrator))?))
-            .await
-    }
-
-    /// The latest heartbeat of `orchestrator`, unless it is so old that it says nothing any more.
-    ///
-    /// # Errors
-    /// When the backplane has ended.
-    pub async fn heartbeat(&self, orchestrator: &OrchestratorId) -> Result<Option<HeartbeatRecord>> {
-        let orchestrator = orchestrator.clone();
-        let now = clock::now().wall;
-        self.worker.run(move |state| Ok(state.observations.heartbeat(&orchestrator, now))).await
     }
 }
 

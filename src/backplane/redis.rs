@@ -4,12 +4,18 @@
 //! Both come back by themselves after a loss, for ever, and nothing falls back to another backplane.
 
 mod bus;
+mod fleet;
+mod inspection;
 mod keys;
 pub mod publish;
 mod queue;
 mod records;
+mod registrations;
 mod registry;
+mod revocations;
 mod scripts;
+mod sessions;
+mod status;
 
 use std::{
     sync::{

@@ -27,6 +27,8 @@ pub struct Attach {
     pub organization: Option<OrganizationId>,
     /// The token's id, to look for its revocation.
     pub jti: Option<String>,
+    /// When the token was issued, when it says so.
+    pub issued_at: Option<Timestamp>,
     /// What the token allows.
     pub scopes: ScopeSet,
     /// How many connections the orchestrator may have.
@@ -42,7 +44,7 @@ pub enum AttachOutcome {
     Attached(Attached),
     /// The orchestrator has as many connections as it may have.
     QuotaExceeded,
-    /// The token or its session was revoked.
+    /// The token was revoked, by whatever ([`super::revocations::Revocation`]), or its session is over.
     Revoked,
 }
 
@@ -104,9 +106,6 @@ pub trait ConnectionRegistry {
     /// The orchestrator that a daemon instance or session belongs to; `None` when nobody or more
     /// than one claims it.
     fn owner_of(&self, daemon: &DaemonId) -> impl Future<Output = Result<Option<OrchestratorId>>> + Send;
-
-    /// Whether a token was revoked.
-    fn is_revoked(&self, jti: &str) -> impl Future<Output = Result<bool>> + Send;
 
     /// Keeps the records of living connections from expiring.
     fn touch(&self, connections: &[ConnectionId]) -> impl Future<Output = Result<()>> + Send;

@@ -8,13 +8,16 @@ mod dead_letters;
 mod entries;
 mod in_flight;
 mod ledger;
+mod pages;
 mod records;
 mod schema;
+mod sessions;
 
 pub use dead_letters::BuriedEvent;
 pub use entries::{Entry, LoadedEntry};
 pub use in_flight::Delivery;
 pub use ledger::Ledger;
+pub use pages::PageEntry;
 
 use std::{
     ffi::OsString,

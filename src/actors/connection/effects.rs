@@ -12,7 +12,10 @@ use crate::{
         messages::{Admit, Beat},
     },
     auth::token::TokenError,
-    backplane::{commit::DeadLetter, records::HeartbeatRecord},
+    backplane::{
+        commit::DeadLetter,
+        records::{ConnectionRef, HeartbeatRecord},
+    },
     domain::{
         clock::{self, Now},
         ids::EventId,
@@ -150,9 +153,11 @@ impl Connection {
             orchestrator: identity.orchestrator.clone(),
             daemon: identity.daemon.clone(),
             session: identity.session.clone(),
-            connection: identity.connection,
-            node: self.services.shared.node.clone(),
-            connected_at: identity.connected_at,
+            via: Some(ConnectionRef {
+                id: identity.connection,
+                node: self.services.shared.node.clone(),
+                connected_at: identity.connected_at,
+            }),
             organization: identity.organization.clone(),
             status: beat.status.as_str(),
             metrics: beat.metrics,

@@ -7,6 +7,7 @@ use crate::domain::clock::Timestamp;
 #[derive(Deserialize)]
 pub(super) struct Claims {
     pub(super) exp: f64,
+    pub(super) iat: Option<f64>,
     #[serde(rename = "type")]
     pub(super) kind: String,
     pub(super) iss: Option<String>,

@@ -48,7 +48,9 @@ fn the_claims_of_the_live_routes_are_enough() {
     assert_eq!(token.session.as_ref().map(SessionId::as_str), Some("daemon_session_vp_1_17"));
     assert_eq!(token.scopes.names(), ["messages:read"]);
     assert_eq!(token.expires_at, Timestamp(1_700_000_060_000));
+    assert_eq!(token.issued_at, Some(Timestamp(1_700_000_000_000)));
     assert_eq!((token.organization, token.jti), (None, None));
+    assert_eq!(verify(&json!({"iat": null})).expect("a token").issued_at, None);
 }
 
 #[test]

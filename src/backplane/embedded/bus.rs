@@ -10,7 +10,7 @@ use crate::{
         BackplaneError, Result,
         bus::{BUS_CAPACITY, BusMessage, EventBus, NodeCommand},
     },
-    domain::ids::NodeId,
+    domain::ids::{ChannelId, NodeId},
 };
 
 /// Where messages to each name go. Holding the sending end is also what keeps a stream open.
@@ -30,9 +30,17 @@ impl Inboxes {
 
     /// Does not wait for room: the reader itself may be the one who sends.
     fn send(&self, node: &NodeId, message: &BusMessage) -> Result<()> {
-        for (_, inbox) in self.0.lock().iter().filter(|(name, _)| name == node) {
+        self.send_where(message, |name| name == node)
+    }
+
+    fn send_all(&self, message: &BusMessage) -> Result<()> {
+        self.send_where(message, |_| true)
+    }
+
+    fn send_where(&self, message: &BusMessage, wanted: impl Fn(&NodeId) -> bool) -> Result<()> {
+        for (name, inbox) in self.0.lock().iter().filter(|(name, _)| wanted(name)) {
             if let Err(mpsc::error::TrySendError::Full(_)) = inbox.try_send(message.clone()) {
-                return Err(BackplaneError::Unavailable(format!("the inbox of {node} is full")));
+                return Err(BackplaneError::Unavailable(format!("the inbox of {name} is full")));
             }
         }
         Ok(())
@@ -51,6 +59,16 @@ impl EventBus for EmbeddedBackplane {
 
     async fn command(&self, node: &NodeId, command: &NodeCommand) -> Result<()> {
         std::future::ready(self.inboxes.send(node, &BusMessage::Command(command.clone()))).await
+    }
+
+    /// Every name that is listened to here is this hub.
+    async fn command_all(&self, command: &NodeCommand) -> Result<()> {
+        std::future::ready(self.inboxes.send_all(&BusMessage::Command(command.clone()))).await
+    }
+
+    /// Other programs listen on Redis only, so there is nobody to tell.
+    async fn announce_message(&self, _channel: &ChannelId, _json: &str) -> Result<()> {
+        std::future::ready(Ok(())).await
     }
 
     fn subscribe(&self, node: &NodeId) -> mpsc::Receiver<BusMessage> {

@@ -1,14 +1,22 @@
 //! Who is connected to this hub, counted by orchestrator and daemon instance.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Bound,
+    time::Duration,
+};
 
 use quick_cache::unsync::Cache;
 
 use crate::{
-    backplane::registry::{Attach, Detach, Replaced},
+    backplane::{
+        inspection::ConnectionView,
+        records::HeartbeatRecord,
+        registry::{Attach, Detach, Replaced},
+    },
     domain::{
         clock::Timestamp,
-        ids::{ConnectionId, DaemonId, NodeId, OrchestratorId, SessionId},
+        ids::{ConnectionId, DaemonId, NodeId, OrchestratorId, OrganizationId, SessionId},
     },
 };
 
@@ -20,7 +28,7 @@ const PROLONG_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// Counted connections, and whom an instance or session belongs to.
 #[derive(Debug)]
 pub(super) struct Connections {
-    counted: HashMap<ConnectionId, Connection>,
+    counted: BTreeMap<ConnectionId, Connection>,
     by_instance: HashMap<OrchestratorId, HashMap<DaemonId, ConnectionId>>,
     owners: Cache<String, Owner>,
 }
@@ -34,9 +42,26 @@ pub(super) struct Connection {
     pub(super) orchestrator: OrchestratorId,
     /// The daemon instance.
     pub(super) daemon: DaemonId,
-    /// Its session.
-    pub(super) session: SessionId,
+    session: SessionId,
+    organization: Option<OrganizationId>,
+    connected_at: Timestamp,
+    last_heartbeat: Timestamp,
     prolonged_at: Timestamp,
+}
+
+impl Connection {
+    fn view(&self, id: ConnectionId) -> ConnectionView {
+        ConnectionView {
+            id,
+            node: self.node.clone(),
+            orchestrator: self.orchestrator.clone(),
+            daemon: self.daemon.clone(),
+            session: self.session.clone(),
+            organization: self.organization.clone(),
+            connected_at: self.connected_at,
+            last_heartbeat: self.last_heartbeat,
+        }
+    }
 }
 
 /// Who claims an id.
@@ -48,7 +73,7 @@ enum Owner {
 
 impl Default for Connections {
     fn default() -> Self {
-        Self { counted: HashMap::new(), by_instance: HashMap::new(), owners: Cache::new(OWNERS) }
+        Self { counted: BTreeMap::new(), by_instance: HashMap::new(), owners: Cache::new(OWNERS) }
     }
 }
 
@@ -76,6 +101,9 @@ impl Connections {
                 orchestrator: request.orchestrator.clone(),
                 daemon: request.daemon.clone(),
                 session: request.session.clone(),
+                organization: request.organization.clone(),
+                connected_at: request.now,
+                last_heartbeat: request.now,
                 prolonged_at: request.now,
             },
         );
@@ -109,6 +137,33 @@ impl Connections {
         gone.iter().for_each(|gone| self.release(gone));
     }
 
+    /// Notes a heartbeat of a counted connection.
+    pub(super) fn note_heartbeat(&mut self, beat: &HeartbeatRecord) {
+        let connection = beat.via.as_ref().and_then(|via| self.counted.get_mut(&via.id));
+        if let Some(connection) = connection {
+            connection.last_heartbeat = connection.last_heartbeat.max(beat.at);
+        }
+    }
+
+    /// One connection.
+    pub(super) fn view(&self, id: ConnectionId) -> Option<ConnectionView> {
+        self.counted.get(&id).map(|connection| connection.view(id))
+    }
+
+    /// At most `limit` connections after `after`, by id, of one orchestrator or of all.
+    pub(super) fn page(
+        &self,
+        orchestrator: Option<&OrchestratorId>,
+        after: Option<ConnectionId>,
+        limit: usize,
+    ) -> Vec<ConnectionView> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let wanted = |connection: &Connection| orchestrator.is_none_or(|id| connection.orchestrator == *id);
+        let range = self.counted.range((from, Bound::Unbounded));
+        let range = range.filter(|(_, connection)| wanted(connection));
+        range.take(limit).map(|(id, connection)| connection.view(*id)).collect()
+    }
+
     /// Whether a connection of `orchestrator` counts.
     pub(super) fn any(&self, orchestrator: &OrchestratorId) -> bool {
         self.by_instance.contains_key(orchestrator)
@@ -137,7 +192,8 @@ impl Connections {
         }
     }
 
-    fn claim(&mut self, id: &str, orchestrator: &OrchestratorId) {
+    /// Notes that an id belongs to an orchestrator.
+    pub(super) fn claim(&mut self, id: &str, orchestrator: &OrchestratorId) {
         let owner = match self.owners.get(id) {
             Some(Owner::One(owner)) if owner != orchestrator => Owner::Several,
             Some(_) => return,

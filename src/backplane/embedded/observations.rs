@@ -4,36 +4,65 @@
 use std::time::Duration;
 
 use quick_cache::unsync::Cache;
+use serde_json::{Map, Value};
 
 use crate::{
-    backplane::records::{HeartbeatRecord, Presence, PresenceChange},
-    domain::{clock::Timestamp, ids::OrchestratorId},
+    backplane::{
+        records::{HeartbeatRecord, Presence, PresenceChange},
+        status::{OperationalStatus, PresenceStatus},
+    },
+    domain::{
+        clock::Timestamp,
+        ids::{OrchestratorId, SessionId},
+    },
 };
+
+use super::metrics::Metrics;
 
 /// How many orchestrators are remembered; those not heard of for the longest time are forgotten.
 const ORCHESTRATORS: usize = 20_000;
+/// How many sessions are remembered with their latest activity.
+const SESSIONS: usize = 50_000;
 /// How long a heartbeat says that a daemon lives (contract 6.1, `daemon:heartbeat`).
 const HEARTBEAT_TTL: Duration = Duration::from_secs(90);
 
-/// The latest heartbeat of each orchestrator, and who is online.
-///
-/// A history of metrics, which Redis keeps for other programs, is not kept here: nobody could read
-/// it, and it would weigh more than the connection it came by.
+/// The latest heartbeats, what they reported, who is online, and what daemons say of themselves.
 #[derive(Debug)]
 pub(super) struct Observations {
     heartbeats: Cache<OrchestratorId, HeartbeatRecord>,
+    metrics: Metrics,
+    /// By owner too: who names somebody else's session touches nothing of it.
+    activity: Cache<(OrchestratorId, SessionId), (Timestamp, &'static str)>,
     online: Cache<OrchestratorId, ()>,
+    choices: Cache<OrchestratorId, Choices>,
+}
+
+/// What a daemon said of itself, and when.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Choices {
+    pub(super) presence: Option<(PresenceStatus, Timestamp)>,
+    pub(super) status: Option<(OperationalStatus, Timestamp)>,
 }
 
 impl Default for Observations {
     fn default() -> Self {
-        Self { heartbeats: Cache::new(ORCHESTRATORS), online: Cache::new(ORCHESTRATORS) }
+        Self {
+            heartbeats: Cache::new(ORCHESTRATORS),
+            metrics: Metrics::default(),
+            activity: Cache::new(SESSIONS),
+            online: Cache::new(ORCHESTRATORS),
+            choices: Cache::new(ORCHESTRATORS),
+        }
     }
 }
 
 impl Observations {
     /// Keeps a heartbeat, unless a later one is known.
     pub(super) fn keep(&mut self, beat: HeartbeatRecord) {
+        self.note_activity(&beat.orchestrator, &beat.session, beat.status, beat.at);
+        if let Some(metrics) = &beat.metrics {
+            self.metrics.keep(&beat.orchestrator, metrics, beat.at);
+        }
         let known = self.heartbeats.peek(&beat.orchestrator);
         if known.is_none_or(|known| known.at <= beat.at) {
             self.heartbeats.insert(beat.orchestrator.clone(), beat);
@@ -41,8 +70,65 @@ impl Observations {
     }
 
     /// The latest heartbeat, while it still says something at `now`.
-    pub(super) fn heartbeat(&self, orchestrator: &OrchestratorId, now: Timestamp) -> Option<HeartbeatRecord> {
-        self.heartbeats.get(orchestrator).filter(|beat| now.since(beat.at) < HEARTBEAT_TTL).cloned()
+    pub(super) fn heartbeat(
+        &self,
+        orchestrator: &OrchestratorId,
+        now: Timestamp,
+    ) -> Option<&HeartbeatRecord> {
+        self.heartbeats.get(orchestrator).filter(|beat| now.since(beat.at) < HEARTBEAT_TTL)
+    }
+
+    /// What the heartbeats of an orchestrator reported, newest first.
+    pub(super) fn metrics(&self, orchestrator: &OrchestratorId) -> Vec<Map<String, Value>> {
+        self.metrics.history(orchestrator)
+    }
+
+    /// Notes that a session was used.
+    pub(super) fn note_activity(
+        &mut self,
+        owner: &OrchestratorId,
+        session: &SessionId,
+        status: &'static str,
+        at: Timestamp,
+    ) {
+        self.activity.insert((owner.clone(), session.clone()), (at, status));
+    }
+
+    /// When a session of `owner` was last used, and what it said then.
+    pub(super) fn activity(
+        &self,
+        owner: &OrchestratorId,
+        session: &SessionId,
+    ) -> Option<(Timestamp, &'static str)> {
+        self.activity.get(&(owner.clone(), session.clone())).copied()
+    }
+
+    /// Forgets what was seen and heard of an orchestrator.
+    pub(super) fn forget(&mut self, orchestrator: &OrchestratorId) {
+        self.heartbeats.remove(orchestrator);
+        self.metrics.forget(orchestrator);
+        self.choices.remove(orchestrator);
+    }
+
+    /// Notes an explicit presence.
+    pub(super) fn set_presence(&mut self, orchestrator: &OrchestratorId, status: PresenceStatus) {
+        if status == PresenceStatus::Offline {
+            self.online.remove(orchestrator);
+        } else {
+            self.online.insert(orchestrator.clone(), ());
+        }
+    }
+
+    /// What a daemon says of itself.
+    pub(super) fn choices(&self, orchestrator: &OrchestratorId) -> Option<&Choices> {
+        self.choices.peek(orchestrator)
+    }
+
+    /// Lets a daemon say something of itself.
+    pub(super) fn choose(&mut self, orchestrator: &OrchestratorId, word: impl FnOnce(&mut Choices)) {
+        let mut choices = self.choices.remove(orchestrator).map(|(_, choices)| choices).unwrap_or_default();
+        word(&mut choices);
+        self.choices.insert(orchestrator.clone(), choices);
     }
 
     /// Notes that an instance came or went, and says whether that changed anything. `connected`:

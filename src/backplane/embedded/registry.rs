@@ -1,15 +1,17 @@
-//! Connections, counted in memory; subscriptions, sessions and revocations in the file.
+//! Connections, counted in memory; what must outlive them in the file.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{EmbeddedBackplane, state::State};
+use super::{EmbeddedBackplane, revocations::is_revoked, state::State};
 use crate::{
     backplane::{
         BackplaneError, Result,
         queue::RETENTION,
         registry::{Attach, AttachOutcome, Attached, ConnectionRegistry, Detach, Remembered},
+        revocations::TokenIdentity,
+        sessions::{SessionRecord, SessionStatus},
     },
     domain::{
         clock::{self, Timestamp},
@@ -18,49 +20,42 @@ use crate::{
     },
 };
 
-/// How long a session and its subscriptions outlive the last sign of life (contract 6.1).
-const SESSION_TTL: Duration = RETENTION;
-
-/// An authentication session as HTTP routes read it (contract 6.1, `daemon:session`, variant A).
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Session<'a> {
-    orchestrator_id: &'a OrchestratorId,
-    scopes: Vec<&'static str>,
-    created_at: Timestamp,
-    last_heartbeat: Timestamp,
-}
+/// How long subscriptions outlive the last sign of life.
+const SUBSCRIPTIONS_TTL: Duration = RETENTION;
 
 impl State {
     fn attach(&mut self, request: &Attach) -> Result<AttachOutcome> {
         let Attach { orchestrator, daemon, session, now, .. } = request;
-        let revocable = request.jti.as_deref().into_iter().chain([session.as_str()]);
-        let (revoked, subscriptions, depth) = self.file.read(|transaction| {
-            let mut revoked = false;
-            for id in revocable {
-                revoked |= transaction.is_revoked(id)?;
-            }
+        let token = TokenIdentity {
+            jti: request.jti.clone(),
+            session: Some(session.clone()),
+            orchestrator: orchestrator.clone(),
+            issued_at: request.issued_at,
+        };
+        let (revoked, known, subscriptions, depth) = self.file.read(|transaction| {
+            let revoked = is_revoked(transaction, &token)?;
+            let known = transaction.session(session, *now)?;
             let subscriptions = transaction.subscriptions(orchestrator, daemon)?;
             let depth = transaction.ledger(orchestrator)?.depth();
-            Ok((revoked, subscriptions, depth))
+            Ok((revoked, known, subscriptions, depth))
         })?;
-        if revoked {
+        let known = known.map(|(json, end)| SessionRecord::read(session, &json, end));
+        let status = known.as_ref().and_then(Option::as_ref).map(|known| known.status);
+        if revoked || matches!(status, Some(SessionStatus::Revoked | SessionStatus::Terminated)) {
             return Ok(AttachOutcome::Revoked);
         }
         if !self.connections.has_room(request) {
             return Ok(AttachOutcome::QuotaExceeded);
         }
-        let record = json(&Session {
-            orchestrator_id: orchestrator,
-            scopes: request.scopes.names(),
-            created_at: *now,
-            last_heartbeat: *now,
-        })?;
-        let until = now.plus(SESSION_TTL);
+        let new = if known.is_none() { Some(SessionRecord::of_attach(request)) } else { None };
+        let text = new.as_ref().map(json).transpose()?;
+        let until = now.plus(SUBSCRIPTIONS_TTL);
         // Before the connection counts: if this fails, nothing has happened.
         self.file.loosely(|transaction| {
-            transaction.create_session(session, &record, until)?;
-            transaction.prolong(orchestrator, daemon, session, until)
+            if let (Some(new), Some(text)) = (&new, &text) {
+                transaction.save_session(session, orchestrator, text, new.expires_at)?;
+            }
+            transaction.prolong(orchestrator, daemon, until)
         })?;
         let replaced = self.connections.admit(request);
         let subscriptions = subscriptions.as_deref().and_then(readable);
@@ -72,11 +67,11 @@ impl State {
         if due.is_empty() {
             return Ok(());
         }
-        let until = now.plus(SESSION_TTL);
+        let until = now.plus(SUBSCRIPTIONS_TTL);
         self.file.loosely(|transaction| {
             due.iter().try_for_each(|connection| {
                 let (orchestrator, daemon) = (&connection.orchestrator, &connection.daemon);
-                transaction.prolong(orchestrator, daemon, &connection.session, until)
+                transaction.prolong(orchestrator, daemon, until)
             })
         })?;
         Ok(())
@@ -100,7 +95,7 @@ impl ConnectionRegistry for EmbeddedBackplane {
     }
 
     async fn save_subscriptions(&self, remembered: &[Remembered]) -> Result<()> {
-        let until = clock::now().wall.plus(SESSION_TTL);
+        let until = clock::now().wall.plus(SUBSCRIPTIONS_TTL);
         let row =
             |one: &Remembered| Ok((one.orchestrator.clone(), one.daemon.clone(), json(&one.subscriptions)?));
         let rows = remembered.iter().map(row).collect::<Result<Vec<_>>>()?;
@@ -119,11 +114,6 @@ impl ConnectionRegistry for EmbeddedBackplane {
     async fn owner_of(&self, daemon: &DaemonId) -> Result<Option<OrchestratorId>> {
         let daemon = daemon.clone();
         self.worker.run(move |state| Ok(state.connections.owner(daemon.as_str()))).await
-    }
-
-    async fn is_revoked(&self, jti: &str) -> Result<bool> {
-        let jti = jti.to_owned();
-        self.worker.run(move |state| Ok(state.file.read(|transaction| transaction.is_revoked(&jti))?)).await
     }
 
     async fn touch(&self, connections: &[ConnectionId]) -> Result<()> {
@@ -148,7 +138,8 @@ impl ConnectionRegistry for EmbeddedBackplane {
     }
 }
 
-fn json<T: Serialize>(record: &T) -> Result<String> {
+/// Writes a record as JSON.
+pub(super) fn json<T: Serialize>(record: &T) -> Result<String> {
     serde_json::to_string(record).map_err(|error| BackplaneError::Corrupt(error.to_string()))
 }
 
@@ -165,6 +156,7 @@ mod tests {
     use super::*;
     use crate::{
         backplane::embedded::sweep::sweep,
+        backplane::sessions::SESSION_LIFETIME,
         domain::{ids::SessionId, scope::ScopeSet},
     };
 
@@ -180,6 +172,7 @@ mod tests {
             session: SessionId::parse("s1").expect("an id"),
             organization: None,
             jti: None,
+            issued_at: None,
             scopes: ScopeSet::from_names(["messages:read"]),
             limit: 1,
             now: NOW,
@@ -192,30 +185,32 @@ mod tests {
         (directory, state)
     }
 
-    fn session(state: &mut State) -> Option<serde_json::Value> {
-        let id = request().session;
-        let json = state.file.read(|transaction| transaction.session(&id)).expect("readable")?;
-        Some(serde_json::from_str(&json).expect("JSON"))
+    fn session_at(state: &mut State, now: Timestamp) -> Option<SessionRecord> {
+        state.session(&request().session, now).expect("readable")
     }
 
     #[test]
     fn an_attach_without_a_session_creates_one_and_keeps_the_one_there_is() {
         let (_directory, mut state) = open();
         state.attach(&request()).expect("an answer");
-        let created = session(&mut state).expect("a session");
-        assert_eq!(
-            created,
-            serde_json::json!({
-                "orchestratorId": "vp_1",
-                "scopes": ["messages:read"],
-                "createdAt": NOW.to_string(),
-                "lastHeartbeat": NOW.to_string(),
-            })
-        );
+        let created = session_at(&mut state, NOW);
+        assert_eq!(created, Some(SessionRecord::of_attach(&request())));
         state.attach(&Attach { now: NOW.plus(DAY), ..request() }).expect("an answer");
-        assert_eq!(session(&mut state), Some(created.clone()));
-        sweep(&mut state.file, NOW.plus(SESSION_TTL)).expect("swept");
-        assert_eq!(session(&mut state), Some(created), "it lives on from the last attach");
+        assert_eq!(session_at(&mut state, NOW.plus(DAY)), created);
+        assert_eq!(session_at(&mut state, NOW.plus(SESSION_LIFETIME)), None, "its end has not moved");
+    }
+
+    #[test]
+    fn a_session_that_its_owner_terminated_admits_nobody() {
+        let (_directory, mut state) = open();
+        let over =
+            SessionRecord { status: SessionStatus::Terminated, ..SessionRecord::of_attach(&request()) };
+        let text = json(&over).expect("JSON");
+        let saved = state
+            .file
+            .durably(|file| file.save_session(&over.id, &over.orchestrator, &text, over.expires_at));
+        saved.expect("written");
+        assert_eq!(state.attach(&request()), Ok(AttachOutcome::Revoked));
     }
 
     #[test]
@@ -223,18 +218,24 @@ mod tests {
         let (_directory, mut state) = open();
         let outcome = state.attach(&Attach { limit: 0, ..request() });
         assert_eq!(outcome, Ok(AttachOutcome::QuotaExceeded));
-        assert_eq!(session(&mut state), None);
+        assert_eq!(session_at(&mut state, NOW), None);
     }
 
     #[test]
-    fn the_session_of_a_living_connection_does_not_end() {
+    fn the_subscriptions_of_a_living_connection_do_not_end() {
         let (_directory, mut state) = open();
         let request = request();
         state.attach(&request).expect("an answer");
+        let (orchestrator, daemon) = (&request.orchestrator, &request.daemon);
+        let until = NOW.plus(SUBSCRIPTIONS_TTL);
+        let saved = state.file.durably(|file| file.save_subscriptions(orchestrator, daemon, "{}", until));
+        saved.expect("written");
         state.prolong(&[request.connection], NOW.plus(2 * DAY)).expect("written");
-        sweep(&mut state.file, NOW.plus(SESSION_TTL)).expect("swept");
-        assert!(session(&mut state).is_some());
-        sweep(&mut state.file, NOW.plus(SESSION_TTL + 2 * DAY)).expect("swept");
-        assert_eq!(session(&mut state), None, "nobody has touched it since");
+        let mut kept_at = |now| {
+            sweep(&mut state.file, now).expect("swept");
+            state.file.read(|file| file.subscriptions(orchestrator, daemon)).expect("readable").is_some()
+        };
+        assert!(kept_at(until));
+        assert!(!kept_at(until.plus(2 * DAY)), "nobody has touched it since");
     }
 }

@@ -2,24 +2,32 @@
 
 use std::path::Path;
 
-use super::{connections::Connections, observations::Observations};
+use super::{connections::Connections, fleet::Members, observations::Observations};
 use crate::store::{self, queue_file::QueueFile};
 
 /// Owned by the worker thread alone.
 #[derive(Debug)]
 pub(super) struct State {
-    /// Events, acknowledgements, dead letters, sessions, subscriptions, revocations.
+    /// Events, acknowledgements, dead letters, sessions, subscriptions, revocations,
+    /// registrations.
     pub(super) file: QueueFile,
     /// Who is connected.
     pub(super) connections: Connections,
-    /// Heartbeats and presence.
+    /// Heartbeats, presence and what daemons say of themselves.
     pub(super) observations: Observations,
+    /// Members without an orchestrator.
+    pub(super) fleet: Members,
 }
 
 impl State {
     /// What the file at `path` remembers, with nobody connected.
     pub(super) fn open(path: &Path) -> store::Result<Self> {
         let file = QueueFile::open(path)?;
-        Ok(Self { file, connections: Connections::default(), observations: Observations::default() })
+        Ok(Self {
+            file,
+            connections: Connections::default(),
+            observations: Observations::default(),
+            fleet: Members::default(),
+        })
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     },
     domain::{
         envelope::Context,
-        ids::{DaemonId, NodeId, OrganizationId},
+        ids::{ChannelId, DaemonId, NodeId, OrganizationId},
     },
 };
 
@@ -54,6 +54,17 @@ impl EventBus for RedisBackplane {
         let text =
             serde_json::to_string(command).map_err(|error| BackplaneError::Corrupt(error.to_string()))?;
         self.commands().publish(keys::node_channel(node), text).await.map_err(|error| self.failed(error))
+    }
+
+    async fn command_all(&self, command: &NodeCommand) -> Result<()> {
+        let text =
+            serde_json::to_string(command).map_err(|error| BackplaneError::Corrupt(error.to_string()))?;
+        self.commands().publish(keys::COMMANDS, text).await.map_err(|error| self.failed(error))
+    }
+
+    async fn announce_message(&self, channel: &ChannelId, json: &str) -> Result<()> {
+        let channel = keys::channel_messages(channel);
+        self.commands().publish(channel, json).await.map_err(|error| self.failed(error))
     }
 
     fn subscribe(&self, node: &NodeId) -> mpsc::Receiver<BusMessage> {
@@ -103,7 +114,8 @@ impl Subscriber {
     async fn subscribe(&self) -> Result<PubSub> {
         let mut subscription = self.redis.client.get_async_pubsub().await.map_err(unavailable)?;
         let node_channel = keys::node_channel(&self.node);
-        let channels = [keys::EVENTS, keys::FORWARDED, keys::GREETINGS, node_channel.as_str()];
+        let channels =
+            [keys::EVENTS, keys::FORWARDED, keys::GREETINGS, keys::COMMANDS, node_channel.as_str()];
         subscription.subscribe(&channels[..]).await.map_err(unavailable)?;
         let patterns = [keys::ORGANIZATION_EVENTS, keys::DAEMON_EVENTS];
         subscription.psubscribe(&patterns[..]).await.map_err(unavailable)?;
@@ -154,7 +166,7 @@ impl Subscriber {
         if channel == keys::GREETINGS {
             return (body != self.node.as_str()).then_some(BusMessage::Peer);
         }
-        if channel == keys::node_channel(&self.node) {
+        if channel == keys::COMMANDS || channel == keys::node_channel(&self.node) {
             return serde_json::from_slice(&body).ok().map(BusMessage::Command);
         }
         let context = published_context(channel)?;

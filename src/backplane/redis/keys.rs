@@ -2,7 +2,7 @@
 
 use crate::{
     backplane::queue::LegacySource,
-    domain::ids::{ConnectionId, DaemonId, NodeId, OrchestratorId, OrganizationId, SessionId},
+    domain::ids::{ChannelId, ConnectionId, DaemonId, NodeId, OrchestratorId, OrganizationId, SessionId},
 };
 
 /// Channels that publishers use.
@@ -23,6 +23,14 @@ pub(super) const RECENT_ACKS: &str = "hub:acknowledged";
 pub(super) const NODES: &str = "hub:nodes";
 /// The legacy set of revoked token ids.
 pub(super) const REVOKED_SET: &str = "daemon:tokens:revoked";
+/// Commands to every hub.
+pub(super) const COMMANDS: &str = "hub:commands";
+/// All counted connections, with equal scores, so that they are ordered by id.
+pub(super) const ALL_CONNECTIONS: &str = "hub:connections";
+/// The members of the fleet, scored by their last heartbeat.
+pub(super) const FLEET: &str = "daemon:fleet:active";
+/// The last known state of each member of the fleet.
+pub(super) const FLEET_STATES: &str = "hub:fleet";
 /// Presence of everybody.
 pub(super) const PRESENCE_GLOBAL: &str = "presence:events:global";
 
@@ -111,6 +119,29 @@ pub(super) fn revoked(jti: &str) -> String {
     format!("daemon:tokens:revoked:{jti}")
 }
 
+/// Tokens of an orchestrator that were issued before the moment kept there are revoked.
+pub(super) fn revoked_before(orchestrator: &OrchestratorId) -> String {
+    format!("hub:revoked:{orchestrator}")
+}
+
+pub(super) fn registration(orchestrator: &OrchestratorId) -> String {
+    format!("daemon:registration:{orchestrator}")
+}
+
+/// The operational status that a daemon chose.
+pub(super) fn status(orchestrator: &OrchestratorId) -> String {
+    format!("daemon:status:{orchestrator}")
+}
+
+/// The presence that a daemon chose; the presence record is written by connections too.
+pub(super) fn presence_choice(orchestrator: &OrchestratorId) -> String {
+    format!("hub:choice:{orchestrator}")
+}
+
+pub(super) fn fleet_state(daemon: &DaemonId) -> String {
+    format!("daemon:state:{daemon}")
+}
+
 pub(super) fn heartbeat(orchestrator: &OrchestratorId) -> String {
     format!("daemon:heartbeat:{orchestrator}")
 }
@@ -148,4 +179,14 @@ pub(super) fn presence_updates(organization: &OrganizationId) -> String {
 /// The channel that presence changes of an orchestrator are announced on.
 pub(super) fn presence_events(orchestrator: &OrchestratorId) -> String {
     format!("presence:events:vp:{orchestrator}")
+}
+
+/// The channel that status changes of an organization are announced on.
+pub(super) fn status_updates(organization: &OrganizationId) -> String {
+    format!("daemon:status:updates:{organization}")
+}
+
+/// The channel that messages of a channel of the platform are announced on.
+pub(super) fn channel_messages(channel: &ChannelId) -> String {
+    format!("channel:{channel}:messages")
 }

@@ -154,7 +154,7 @@ fn pairs(flat: &[String]) -> impl Iterator<Item = (&String, &String)> {
 
 /// Whether another kind of value lies under the queue's name: a legacy list, which is drained, not
 /// read here.
-fn is_wrong_type(error: &RedisError) -> bool {
+pub(super) fn is_wrong_type(error: &RedisError) -> bool {
     error.code() == Some("WRONGTYPE")
 }
 

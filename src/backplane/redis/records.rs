@@ -1,20 +1,24 @@
-//! Heartbeats, metrics, sessions and presence in Redis (contract 6.1).
+//! Heartbeats, metrics and presence in Redis (contract 6.1).
 
 mod written;
 
 use redis::Pipeline;
-use serde_json::{Value, json as value};
+use serde_json::{Map, Value, json as value};
 
-pub(super) use self::written::{ConnectionRecord, SessionRecord, json};
+pub(super) use self::written::{ConnectionRecord, PresenceJson, PresenceUpdate, json};
 use self::written::{
-    DaemonInfo, HeartbeatAnnouncement, HeartbeatJson, PresenceAnnouncement, PresenceJson, PresenceUpdate,
-    RoutingSession,
+    DaemonInfo, HeartbeatAnnouncement, HeartbeatJson, PresenceAnnouncement, RoutingSession, heartbeat_view,
 };
-use super::{RedisBackplane, keys, registry::CONNECTION_LIFETIME, scripts};
-use crate::backplane::{
-    Result,
-    queue::RETENTION,
-    records::{HeartbeatRecord, Presence, PresenceChange, Records},
+use super::{
+    RedisBackplane, keys, queue::is_wrong_type, registry::CONNECTION_LIFETIME, scripts, sessions::activity,
+};
+use crate::{
+    backplane::{
+        Result,
+        queue::RETENTION,
+        records::{ConnectionRef, HeartbeatRecord, HeartbeatView, Presence, PresenceChange, Records},
+    },
+    domain::ids::OrchestratorId,
 };
 
 /// How long the last heartbeat is known.
@@ -51,24 +55,15 @@ fn add_heartbeat(pipe: &mut Pipeline, beat: &HeartbeatRecord) -> Result<()> {
         pipe.ltrim(&key, 0, METRICS_KEPT - 1).ignore();
         pipe.expire(&key, METRICS_SECONDS).ignore();
     }
-    let connection = json(&ConnectionRecord::of_beat(beat))?;
-    pipe.set_ex(keys::connection(&beat.connection), connection, CONNECTION_LIFETIME.as_secs()).ignore();
-    // Also after a Redis that has lost its data: whoever is alive counts.
-    let (connections, instances) = (keys::connections(orchestrator), keys::instances(orchestrator));
-    pipe.sadd(&connections, beat.connection.to_string()).ignore();
-    pipe.hset_nx(&instances, daemon.as_str(), format!("{} {}", beat.connection, beat.node)).ignore();
-    for key in [connections, instances] {
-        pipe.expire(key, RETENTION.as_secs().cast_signed()).ignore();
+    if let Some(via) = &beat.via {
+        add_connection(pipe, beat, via)?;
     }
     let routing = json(&RoutingSession::active(orchestrator, daemon, session, *at))?;
     pipe.set_ex(keys::routing_session(orchestrator), routing, ROUTING_SECONDS).ignore();
     pipe.hset(keys::presence_hash(orchestrator), "lastHeartbeat", at.to_string()).ignore();
     pipe.set_ex(keys::presence_heartbeat(orchestrator), "1", PRESENCE_HEARTBEAT_SECONDS).ignore();
     pipe.expire(keys::presence(orchestrator), PRESENCE_SECONDS).ignore();
-    let session_status = if beat.status == "idle" { "idle" } else { "active" };
-    let mut activity = scripts::call(&scripts::SESSION_ACTIVITY, &[keys::session(session)]);
-    activity.arg(at.to_string()).arg(beat.status).arg(session_status);
-    pipe.add_command(activity).ignore();
+    pipe.add_command(activity(session, orchestrator, beat.status, *at)).ignore();
     if let Some(organization) = organization {
         let announcement = json(&HeartbeatAnnouncement {
             kind: "heartbeat",
@@ -82,12 +77,28 @@ fn add_heartbeat(pipe: &mut Pipeline, beat: &HeartbeatRecord) -> Result<()> {
     Ok(())
 }
 
+fn add_connection(pipe: &mut Pipeline, beat: &HeartbeatRecord, via: &ConnectionRef) -> Result<()> {
+    let connection = json(&ConnectionRecord::of_beat(beat, via))?;
+    pipe.set_ex(keys::connection(&via.id), connection, CONNECTION_LIFETIME.as_secs()).ignore();
+    // Also after a Redis that has lost its data: whoever is alive counts.
+    let (connections, instances) =
+        (keys::connections(&beat.orchestrator), keys::instances(&beat.orchestrator));
+    let id = via.id.to_string();
+    pipe.sadd(&connections, &id).ignore();
+    pipe.hset_nx(&instances, beat.daemon.as_str(), format!("{id} {}", via.node)).ignore();
+    pipe.zadd(keys::ALL_CONNECTIONS, id, 0).ignore();
+    for key in [connections, instances] {
+        pipe.expire(key, RETENTION.as_secs().cast_signed()).ignore();
+    }
+    Ok(())
+}
+
 fn add_presence(pipe: &mut Pipeline, change: &Presence) -> Result<()> {
     let Presence { orchestrator, organization, daemon, session, online, at } = change;
     let (status, word, kind) =
         if *online { ("ONLINE", "online", "vp.online") } else { ("OFFLINE", "offline", "vp.offline") };
     let info = DaemonInfo { process_id: daemon, started_at: *at };
-    let record = PresenceJson { status: word, status_text: None, updated_at: *at, daemon_id: daemon };
+    let record = PresenceJson { status: word, status_text: None, updated_at: *at, daemon_id: Some(daemon) };
     let announcement = PresenceAnnouncement {
         kind,
         timestamp: *at,
@@ -105,7 +116,7 @@ fn add_presence(pipe: &mut Pipeline, change: &Presence) -> Result<()> {
             status: word,
             status_text: None,
             updated_at: *at,
-            daemon_id: daemon,
+            daemon_id: Some(daemon),
         })?,
     };
     let names = [
@@ -135,6 +146,22 @@ impl Records for RedisBackplane {
             add_heartbeat(&mut pipe, beat)?;
         }
         self.run_all(&pipe).await
+    }
+
+    async fn heartbeats_of(&self, orchestrators: &[OrchestratorId]) -> Result<Vec<Option<HeartbeatView>>> {
+        let records = self.texts(orchestrators.iter().map(keys::heartbeat)).await?;
+        Ok(records.into_iter().map(|record| heartbeat_view(&record?)).collect())
+    }
+
+    async fn metrics_history(&self, orchestrator: &OrchestratorId) -> Result<Vec<Map<String, Value>>> {
+        let mut range = redis::cmd("LRANGE");
+        range.arg(keys::metrics(orchestrator)).arg(0).arg(METRICS_KEPT - 1);
+        let samples: Vec<String> = match range.query_async(&mut self.commands()).await {
+            // Another program keeps a hash under such a name, of a daemon that is called the same.
+            Err(error) if is_wrong_type(&error) => Vec::new(),
+            reply => reply.map_err(|error| self.failed(error))?,
+        };
+        Ok(samples.iter().filter_map(|sample| serde_json::from_str(sample).ok()).collect())
     }
 
     async fn presence(&self, changes: &[Presence]) -> Result<Vec<PresenceChange>> {

@@ -4,14 +4,16 @@ use std::{collections::HashSet, time::Duration};
 
 use super::{
     RedisBackplane, corrupt, keys,
-    records::{ConnectionRecord, SessionRecord, json},
+    records::{ConnectionRecord, json},
     scripts,
+    sessions::INDEX_LIFETIME,
 };
 use crate::{
     backplane::{
         Result,
         queue::{LegacySource, RETENTION},
         registry::{Attach, AttachOutcome, Attached, ConnectionRegistry, Detach, Remembered, Replaced},
+        sessions::{SESSION_LIFETIME, SessionRecord},
     },
     domain::{
         clock::Timestamp,
@@ -21,8 +23,6 @@ use crate::{
 use redis::{AsyncCommands as _, Value};
 use serde::Deserialize;
 
-/// How long an authentication session lives (contract C11).
-const SESSION_LIFETIME: Duration = RETENTION;
 /// How long a connection record outlives its last heartbeat (contract 9.8.3).
 pub(super) const CONNECTION_LIFETIME: Duration = Duration::from_secs(120);
 /// After how long without a sign of life a hub is gone.
@@ -50,14 +50,28 @@ impl RedisBackplane {
             keys::legacy_claim(&of_orchestrator),
             keys::legacy_claim(&of_daemon),
             keys::legacy_claim(&routing),
+            keys::revoked(session.as_str()),
+            keys::revoked_before(orchestrator),
         ];
         let mut call = scripts::call(&scripts::ATTACH, &names);
         call.arg(connection.to_string()).arg(request.node.as_str()).arg(daemon.as_str()).arg(request.limit);
         call.arg(request.jti.as_deref().unwrap_or_default()).arg(session.as_str());
-        call.arg(json(&session_record(request))?).arg(SESSION_LIFETIME.as_secs());
+        call.arg(json(&SessionRecord::of_attach(request))?).arg(SESSION_LIFETIME.as_secs());
         call.arg(CONNECTION_LIFETIME.as_secs()).arg(RETENTION.as_secs());
         call.arg(json(&ConnectionRecord::of(request, request.now))?);
-        self.run(&call).await
+        call.arg(request.issued_at.map(|at| at.0.to_string()).unwrap_or_default());
+        call.arg(INDEX_LIFETIME.as_secs());
+        let mut pipe = redis::pipe();
+        pipe.add_command(call);
+        pipe.zadd(keys::ALL_CONNECTIONS, connection.to_string(), 0).ignore();
+        let (reply,): (Vec<Value>,) = self.run_all(&pipe).await?;
+        Ok(reply)
+    }
+
+    async fn refused(&self, request: &Attach) -> Result<()> {
+        let mut forget = redis::cmd("ZREM");
+        forget.arg(keys::ALL_CONNECTIONS).arg(request.connection.to_string());
+        self.run::<usize>(&forget).await.map(drop)
     }
 
     /// Drops the members of a connection set whose record is gone, or whose hub is. Returns how many.
@@ -93,7 +107,9 @@ impl RedisBackplane {
             .map(|(id, _)| id.to_string())
             .collect();
         if !stale.is_empty() {
-            let _: usize = self.commands().srem(&set, &stale).await.map_err(|error| self.failed(error))?;
+            let mut pipe = redis::pipe();
+            pipe.srem(&set, &stale).ignore().zrem(keys::ALL_CONNECTIONS, &stale).ignore();
+            self.run_all::<()>(&pipe).await?;
         }
         Ok(stale.len())
     }
@@ -104,25 +120,6 @@ impl RedisBackplane {
 #[serde(rename_all = "camelCase")]
 struct HeldBy {
     node_id: String,
-}
-
-/// The union of the documented session records (contract C12).
-fn session_record(request: &Attach) -> SessionRecord<'_> {
-    SessionRecord {
-        id: &request.session,
-        orchestrator_id: &request.orchestrator,
-        vp_id: &request.orchestrator,
-        daemon_id: &request.daemon,
-        organization_id: request.organization.as_ref(),
-        kind: "daemon",
-        status: "active",
-        scopes: request.scopes.names(),
-        created_at: request.now,
-        last_activity_at: request.now,
-        last_active_at: request.now,
-        last_heartbeat: request.now,
-        expires_at: request.now.plus(SESSION_LIFETIME),
-    }
 }
 
 fn text(value: Option<&Value>) -> Result<String> {
@@ -163,11 +160,13 @@ impl ConnectionRegistry for RedisBackplane {
         {
             reply = self.try_attach(request).await?;
         }
-        match text(reply.first())?.as_str() {
-            "attached" => Ok(AttachOutcome::Attached(attached(&reply)?)),
-            "full" => Ok(AttachOutcome::QuotaExceeded),
-            _ => Ok(AttachOutcome::Revoked),
-        }
+        let outcome = match text(reply.first())?.as_str() {
+            "attached" => return Ok(AttachOutcome::Attached(attached(&reply)?)),
+            "full" => AttachOutcome::QuotaExceeded,
+            _ => AttachOutcome::Revoked,
+        };
+        self.refused(request).await?;
+        Ok(outcome)
     }
 
     async fn detach(&self, gone: &[Detach]) -> Result<()> {
@@ -181,6 +180,7 @@ impl ConnectionRegistry for RedisBackplane {
             let mut call = scripts::call(&scripts::DETACH, &names);
             call.arg(connection.to_string()).arg(daemon.as_str());
             pipe.add_command(call).ignore();
+            pipe.zrem(keys::ALL_CONNECTIONS, connection.to_string()).ignore();
         }
         self.run_all(&pipe).await
     }
@@ -222,14 +222,6 @@ impl ConnectionRegistry for RedisBackplane {
             (Some(owner), None) => Some(owner),
             _ => None,
         })
-    }
-
-    async fn is_revoked(&self, jti: &str) -> Result<bool> {
-        let mut pipe = redis::pipe();
-        pipe.exists(keys::revoked(jti)).sismember(keys::REVOKED_SET, jti);
-        let (own, legacy): (bool, bool) =
-            pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))?;
-        Ok(own || legacy)
     }
 
     async fn touch(&self, connections: &[ConnectionId]) -> Result<()> {

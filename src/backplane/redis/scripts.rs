@@ -26,6 +26,14 @@ scripts! {
     DETACH = "detach.lua",
     PRESENCE = "presence.lua",
     SESSION_ACTIVITY = "session_activity.lua",
+    SESSION_SWAP = "session_swap.lua",
+    SESSION_END = "session_end.lua",
+    REVOKE = "revoke.lua",
+    REGISTER = "register.lua",
+    CHOOSE_PRESENCE = "choose_presence.lua",
+    ENROLL = "enroll.lua",
+    FLEET_HEARTBEAT = "fleet_heartbeat.lua",
+    PURGE = "purge.lua",
 }
 
 /// Starts a call of `script` with its keys; the arguments follow with [`Cmd::arg`].

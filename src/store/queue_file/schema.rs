@@ -71,12 +71,29 @@ diesel::table! {
         id -> Text,
         body -> Text,
         expires_at_ms -> BigInt,
+        orchestrator -> Text,
     }
 }
 
 diesel::table! {
     revoked_tokens (jti) {
         jti -> Text,
+        expires_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    revoked_before (orchestrator) {
+        orchestrator -> Text,
+        before_ms -> BigInt,
+        expires_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    registrations (orchestrator) {
+        orchestrator -> Text,
+        body -> Text,
         expires_at_ms -> BigInt,
     }
 }

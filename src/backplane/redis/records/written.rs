@@ -5,7 +5,11 @@ use serde_json::{Map, Value};
 
 use super::super::corrupt;
 use crate::{
-    backplane::{Result, records::HeartbeatRecord, registry::Attach},
+    backplane::{
+        Result,
+        records::{ConnectionRef, HeartbeatRecord, HeartbeatView},
+        registry::Attach,
+    },
     domain::{
         clock::Timestamp,
         ids::{DaemonId, NodeId, OrchestratorId, OrganizationId, SessionId},
@@ -49,7 +53,7 @@ impl<'a> ConnectionRecord<'a> {
     }
 
     /// Of a connection that is alive.
-    pub(super) fn of_beat(beat: &'a HeartbeatRecord) -> Self {
+    pub(super) fn of_beat(beat: &'a HeartbeatRecord, via: &'a ConnectionRef) -> Self {
         Self {
             orchestrator_id: &beat.orchestrator,
             vp_id: &beat.orchestrator,
@@ -57,31 +61,11 @@ impl<'a> ConnectionRecord<'a> {
             instance: &beat.daemon,
             session_id: &beat.session,
             organization_id: beat.organization.as_ref(),
-            node_id: &beat.node,
-            connected_at: beat.connected_at,
+            node_id: &via.node,
+            connected_at: via.connected_at,
             last_heartbeat: beat.at,
         }
     }
-}
-
-/// `daemon:session:{session}`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(in super::super) struct SessionRecord<'a> {
-    pub(in super::super) id: &'a SessionId,
-    pub(in super::super) orchestrator_id: &'a OrchestratorId,
-    pub(in super::super) vp_id: &'a OrchestratorId,
-    pub(in super::super) daemon_id: &'a DaemonId,
-    pub(in super::super) organization_id: Option<&'a OrganizationId>,
-    #[serde(rename = "type")]
-    pub(in super::super) kind: &'static str,
-    pub(in super::super) status: &'static str,
-    pub(in super::super) scopes: Vec<&'static str>,
-    pub(in super::super) created_at: Timestamp,
-    pub(in super::super) last_activity_at: Timestamp,
-    pub(in super::super) last_active_at: Timestamp,
-    pub(in super::super) last_heartbeat: Timestamp,
-    pub(in super::super) expires_at: Timestamp,
 }
 
 /// `daemon:heartbeat:{orchestrator}`.
@@ -97,6 +81,20 @@ pub(super) struct HeartbeatJson<'a> {
     pub(super) metrics: Option<&'a Map<String, Value>>,
     pub(super) received_at: Timestamp,
     pub(super) organization_id: Option<&'a OrganizationId>,
+}
+
+/// Reads `daemon:heartbeat:{orchestrator}` in either of its documented forms; `None` when it has none.
+pub(super) fn heartbeat_view(json: &str) -> Option<HeartbeatView> {
+    let record: Map<String, Value> = serde_json::from_str(json).ok()?;
+    let text = |names: &[&str]| names.iter().find_map(|name| record.get(*name)?.as_str()).map(str::to_owned);
+    Some(HeartbeatView {
+        daemon: text(&["daemonId", "instanceId"]),
+        session: text(&["sessionId"]),
+        organization: text(&["organizationId"]),
+        status: text(&["status"]).unwrap_or_else(|| "active".to_owned()),
+        metrics: record.get("metrics").and_then(Value::as_object).cloned().unwrap_or_default(),
+        received_at: Timestamp::parse_iso(&text(&["receivedAt", "registeredAt"])?)?,
+    })
 }
 
 /// Readers expect an object, also when nothing was reported.
@@ -158,11 +156,11 @@ impl<'a> RoutingSession<'a> {
 /// `presence:orchestrator:{orchestrator}`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct PresenceJson<'a> {
-    pub(super) status: &'static str,
-    pub(super) status_text: Option<&'a str>,
-    pub(super) updated_at: Timestamp,
-    pub(super) daemon_id: &'a DaemonId,
+pub(in super::super) struct PresenceJson<'a> {
+    pub(in super::super) status: &'static str,
+    pub(in super::super) status_text: Option<&'a str>,
+    pub(in super::super) updated_at: Timestamp,
+    pub(in super::super) daemon_id: Option<&'a DaemonId>,
 }
 
 /// `daemonInfo` in `presence:vp:{orchestrator}`.
@@ -189,13 +187,13 @@ pub(super) struct PresenceAnnouncement<'a> {
 /// On `presence:updates:{organization}`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct PresenceUpdate<'a> {
+pub(in super::super) struct PresenceUpdate<'a> {
     #[serde(rename = "type")]
-    pub(super) kind: &'static str,
-    pub(super) orchestrator_id: &'a OrchestratorId,
-    pub(super) vp_id: &'a OrchestratorId,
-    pub(super) status: &'static str,
-    pub(super) status_text: Option<&'a str>,
-    pub(super) updated_at: Timestamp,
-    pub(super) daemon_id: &'a DaemonId,
+    pub(in super::super) kind: &'static str,
+    pub(in super::super) orchestrator_id: &'a OrchestratorId,
+    pub(in super::super) vp_id: &'a OrchestratorId,
+    pub(in super::super) status: &'static str,
+    pub(in super::super) status_text: Option<&'a str>,
+    pub(in super::super) updated_at: Timestamp,
+    pub(in super::super) daemon_id: Option<&'a DaemonId>,
 }

@@ -1,16 +1,19 @@
 -- Counts a connection: revocation, take-over by daemon instance, quota.
 -- KEYS: connections, connection, instances, session, orchestrator's sessions, instance's sessions,
--- revocation, legacy revocations, subscriptions, queue, daemon's legacy list, routing queue, claims (3).
+-- revocation, legacy revocations, subscriptions, queue, daemon's legacy list, routing queue, claims (3),
+-- the session's revocation, the orchestrator's.
 -- ARGV: connection, node, daemon, limit, jti, session id, session record, session lifetime (s),
--- connection lifetime (s), retention (s), connection record.
+-- connection lifetime (s), retention (s), connection record, when the token was issued (ms) or '', index
+-- lifetime (s).
 -- Returns {'revoked'}, {'full', member…}, or {'attached', replaced, subscriptions, depth, legacy}.
 local connections, connection, instances, session = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local call = redis.call
-if ARGV[5] ~= '' and (call('EXISTS', KEYS[7]) == 1 or call('SISMEMBER', KEYS[8], ARGV[5]) == 1) then
-  return { 'revoked' }
-end
-local records = call('MGET', session, KEYS[9])
-local record = records[1]
+if call('EXISTS', KEYS[7], KEYS[16]) > 0 then return { 'revoked' } end
+if ARGV[5] ~= '' and call('SISMEMBER', KEYS[8], ARGV[5]) == 1 then return { 'revoked' } end
+local records = call('MGET', session, KEYS[9], KEYS[17])
+local record, valid_from = records[1], records[3]
+-- A token that does not say when it was issued cannot be told from an old one.
+if valid_from and (tonumber(ARGV[12]) or -1) < (tonumber(valid_from) or math.huge) then return { 'revoked' } end
 if record then
   local ok, known = pcall(cjson.decode, record)
   if ok and type(known) == 'table' and (known.status == 'revoked' or known.status == 'terminated') then
@@ -42,9 +45,9 @@ call('SET', connection, ARGV[11], 'EX', ARGV[9])
 if not record then
   call('SET', session, ARGV[7], 'EX', ARGV[8])
   call('SADD', KEYS[5], ARGV[6])
-  call('EXPIRE', KEYS[5], ARGV[8])
+  call('EXPIRE', KEYS[5], ARGV[13])
 end
-if call('SADD', KEYS[6], ARGV[6]) == 1 then call('EXPIRE', KEYS[6], ARGV[8]) end
+if call('SADD', KEYS[6], ARGV[6]) == 1 then call('EXPIRE', KEYS[6], ARGV[13]) end
 
 local depth = redis.pcall('ZCARD', KEYS[10])
 local legacy = call('EXISTS', KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15])
