@@ -6,11 +6,14 @@
 //! | [`connection_manager::ConnectionManager`] | admits, registers, takes over, evicts, drains |
 //! | [`event_router::EventRouter`] | takes events in, matches them, hands them out |
 //! | [`heartbeat_monitor::HeartbeatMonitor`] | watches over connections, writes heartbeats and presence |
+//! | [`announcer::Announcer`] | brings new messages of channels to the daemons in them |
+//! | [`status_recorder::StatusRecorder`] | keeps the status of orchestrators and their uptime in the accounts |
 //! | [`offline_queue::OfflineQueue`] | group-commits, reads queues, drains legacy lists, expires |
 //!
 //! A connection lives on the worker thread of its socket; the others live on the main thread under a
 //! supervisor, and keep nothing that a restart would lose: what they share is in [`services`].
 
+pub mod announcer;
 pub mod connection;
 pub mod connection_manager;
 pub mod connections;
@@ -23,4 +26,5 @@ pub mod queue_access;
 pub mod resolver;
 pub mod revocation;
 pub mod services;
+pub mod status_recorder;
 mod supervised;

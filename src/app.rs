@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     actors::{
+        announcer::Announcer,
         connection_manager::ConnectionManager,
         connections::Connections,
         event_router::{CommandsTo, EventRouter, LegacyIn},
@@ -18,6 +19,7 @@ use crate::{
         queue_access::QueueAccess,
         resolver::Resolver,
         services::{HubState, Services, Shared},
+        status_recorder::StatusRecorder,
     },
     auth::{failures::AuthFailures, token::TokenVerifier},
     backplane::{Backplane, BackplaneError, registry::ConnectionRegistry as _},
@@ -174,7 +176,7 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
     let shared = Arc::new(Shared {
         node,
         predecessor,
-        resolver: Resolver::new(database, backplane.clone()),
+        resolver: Resolver::new(database.clone(), backplane.clone()),
         backplane,
         queue,
         connections: Connections::default(),
@@ -206,7 +208,9 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
     router.do_send(LegacyIn(offline_queue.clone()));
     router.do_send(CommandsTo(manager.clone()));
     monitor.do_send(Colleagues { manager: manager.clone(), router: router.clone() });
-    Ok(Arc::new(Services { shared, manager, router, monitor, offline_queue }))
+    let announcer = supervise(Announcer::new(shared.clone(), database.clone(), router.clone()));
+    let recorder = supervise(StatusRecorder::new(shared.clone(), database, router.clone()));
+    Ok(Arc::new(Services { shared, manager, router, monitor, offline_queue, announcer, recorder }))
 }
 
 /// Starts an actor on the main thread that comes back when it fails.

@@ -4,6 +4,7 @@
 //! [`embedded`] needs no server and serves one node, [`redis`] serves a fleet. Which one is decided
 //! by the configuration and never changes by itself.
 
+pub mod acknowledgements;
 pub mod buffer;
 pub mod bus;
 pub mod commit;

@@ -1,5 +1,6 @@
 //! The routes, by noun. Each folder has its own page of them; this page puts them together.
 
+mod accounts;
 mod admission;
 mod body;
 mod caller;
@@ -12,6 +13,7 @@ mod input;
 mod limits;
 mod metrics;
 mod openapi;
+mod posting;
 mod state;
 pub mod transport;
 mod ws;

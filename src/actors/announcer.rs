@@ -176,7 +176,7 @@ impl Office {
             "channelId": channel,
             "messageId": message.id,
             "authorId": message.author.id,
-            "authorName": message.author.shown_name(),
+            "authorName": message.author.display_name.as_ref().unwrap_or(&message.author.name),
             "preview": preview,
             "timestamp": message.created_at,
         });
@@ -190,14 +190,18 @@ impl Office {
         ask: impl FnOnce(&Database) -> store::Result<T> + Send + 'static,
     ) -> Result<T, String> {
         let database = self.database.clone();
-        let answer = web::block(move || ask(&database)).await.map_err(|_| "the hub is stopping".to_owned())?;
+        let answer =
+            web::block(move || ask(&database)).await.map_err(|_| "the hub is stopping".to_owned())?;
         answer.map_err(|error| error.to_string())
     }
 }
 
 /// The events that a message means for one orchestrator.
 fn events(message: &Message, recipient: &Recipient) -> Vec<Event> {
-    let ids = (OrchestratorId::parse(&recipient.orchestrator_id), OrganizationId::parse(&recipient.organization_id));
+    let ids = (
+        OrchestratorId::parse(&recipient.orchestrator_id),
+        OrganizationId::parse(&recipient.organization_id),
+    );
     let (Ok(orchestrator), Ok(organization)) = ids else { return Vec::new() };
     let channel = ChannelId::parse(&message.channel_id).ok();
     let notice = |kind: &'static str, at: Timestamp| Notice {
@@ -210,7 +214,8 @@ fn events(message: &Message, recipient: &Recipient) -> Vec<Event> {
     };
     let at = message.created_at;
     let received = notice("message.received", at).lasting(&format!("evt_message_{}", message.id), 1);
-    let shown: Vec<&str> = [&recipient.name, &recipient.display_name].into_iter().flatten().map(String::as_str).collect();
+    let shown: Vec<&str> =
+        [&recipient.name, &recipient.display_name].into_iter().flatten().map(String::as_str).collect();
     let names = Names { ids: &[&recipient.user_id, &recipient.orchestrator_id], names: &shown };
     let mentioned = mentions(&message.content, &message.metadata, names)
         .then(|| notice("vp.mentioned", at).lasting(&format!("evt_mention_{}", message.id), 1))
@@ -224,7 +229,7 @@ fn payload(message: &Message) -> Value {
         "channelId": message.channel_id,
         "content": message.content,
         "authorId": message.author.id,
-        "authorName": message.author.shown_name(),
+        "authorName": message.author.display_name.as_ref().unwrap_or(&message.author.name),
         "timestamp": message.created_at,
     });
     if let (Some(parent), Some(members)) = (&message.parent_id, payload.as_object_mut()) {

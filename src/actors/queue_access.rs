@@ -169,6 +169,27 @@ impl QueueAccess {
         self.0.metrics.acknowledged.inc_by(u64::try_from(overtaken).unwrap_or_default());
     }
 
+    /// Takes events out of an orchestrator's queue, soon, on the word of a daemon that holds no socket.
+    ///
+    /// # Errors
+    /// When the buffer has no room for all of them; then none was taken.
+    pub fn acknowledge_over_http(
+        &self,
+        orchestrator: &OrchestratorId,
+        daemon: &DaemonId,
+        ids: Vec<EventId>,
+    ) -> Result<(), BufferFull> {
+        let overtaken = self.change(|buffer| {
+            if !buffer.has_room_for_acks(orchestrator, ids.len()) {
+                return Err(BufferFull);
+            }
+            let cancelled = |id| buffer.acknowledge(orchestrator, id, daemon);
+            Ok(ids.into_iter().map(cancelled).filter(|cancelled| *cancelled).count())
+        })?;
+        self.0.metrics.acknowledged.inc_by(u64::try_from(overtaken).unwrap_or_default());
+        Ok(())
+    }
+
     /// Notes that an event was written to a socket of `who`.
     pub fn sent(&self, who: &Identity, id: EventId, attempts: u32, at: Timestamp) {
         let sent = Sent { id, daemon: who.daemon.clone(), connection: who.connection, attempts, at };

@@ -11,9 +11,9 @@ use dashmap::DashSet;
 use log::Level;
 
 use super::{
-    connection_manager::ConnectionManager, connections::Connections, event_router::EventRouter,
-    heartbeat_monitor::HeartbeatMonitor, offline_queue::OfflineQueue, queue_access::QueueAccess,
-    resolver::Resolver,
+    announcer::Announcer, connection_manager::ConnectionManager, connections::Connections,
+    event_router::EventRouter, heartbeat_monitor::HeartbeatMonitor, offline_queue::OfflineQueue,
+    queue_access::QueueAccess, resolver::Resolver, status_recorder::StatusRecorder,
 };
 use crate::{
     auth::{failures::AuthFailures, token::TokenVerifier},
@@ -123,4 +123,8 @@ pub struct Services {
     pub monitor: Addr<HeartbeatMonitor>,
     /// Who writes.
     pub offline_queue: Addr<OfflineQueue>,
+    /// Who brings messages to daemons.
+    pub announcer: Addr<Announcer>,
+    /// Who keeps statuses.
+    pub recorder: Addr<StatusRecorder>,
 }

@@ -133,7 +133,8 @@ impl StatusRecorder {
                 notes.iter().zip(&held).map(record).collect()
             });
             let outcome = asked.await;
-            let outcome = outcome.unwrap_or_else(|_| Err(StoreError::Unavailable("the hub is stopping".to_owned())));
+            let outcome =
+                outcome.unwrap_or_else(|_| Err(StoreError::Unavailable("the hub is stopping".to_owned())));
             me.do_send(Recorded { batch, outcome });
         });
     }
@@ -218,7 +219,12 @@ impl Handler<Recorded> for StatusRecorder {
                 self.written.insert(note.orchestrator.clone(), (note.status, believed));
             }
             if outcome == Outcome::Changed && note.because != Because::Connection {
-                events.extend(status_changed(&note.orchestrator, note.organization.as_ref(), note.status, at));
+                events.extend(status_changed(
+                    &note.orchestrator,
+                    note.organization.as_ref(),
+                    note.status,
+                    at,
+                ));
             }
         }
         if !events.is_empty() {

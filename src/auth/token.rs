@@ -84,14 +84,26 @@ impl TokenVerifier {
     /// # Errors
     /// [`TokenError::Expired`] for a token that is only too old, else what is wrong with it.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<AccessToken, TokenError> {
+        self.verify_kind("access", token, now)
+    }
+
+    /// Verifies a refresh token at the time `now`.
+    ///
+    /// # Errors
+    /// As [`TokenVerifier::verify`].
+    pub fn verify_refresh(&self, token: &str, now: Timestamp) -> Result<AccessToken, TokenError> {
+        self.verify_kind("refresh", token, now)
+    }
+
+    fn verify_kind(&self, kind: &str, token: &str, now: Timestamp) -> Result<AccessToken, TokenError> {
         let token =
             decode::<Claims>(token, &self.key, &self.validation).map_err(|error| refusal(error.kind()))?;
         if token.header.crit.is_some() {
             return Err(TokenError::Invalid("it asks for extensions that are not supported"));
         }
         let claims = token.claims;
-        if claims.kind != "access" {
-            return Err(TokenError::Invalid("it is no access token"));
+        if claims.kind != kind {
+            return Err(TokenError::Invalid("it is a token of another kind"));
         }
         if claims.iss.is_some_and(|issuer| !self.issuers.contains(&issuer)) {
             return Err(TokenError::Invalid("it was issued by somebody else"));

@@ -154,6 +154,13 @@ impl CommitBuffer {
         overtaken.is_some()
     }
 
+    /// Whether `count` more acknowledgements of an orchestrator's events would all be kept.
+    #[must_use]
+    pub fn has_room_for_acks(&self, orchestrator: &OrchestratorId, count: usize) -> bool {
+        let acks = self.groups.get(orchestrator).map_or(0, |group| group.acks.len());
+        self.changes.saturating_add(count) <= self.capacity && acks.saturating_add(count) <= MAX_ACKS
+    }
+
     /// Adds the note that an event was written to a socket. A full buffer forgets it.
     pub fn sent(&mut self, orchestrator: &OrchestratorId, sent: Sent) {
         if self.changes >= self.capacity {

@@ -2,6 +2,7 @@
 
 use super::{
     Backplane, Result,
+    acknowledgements::Acknowledgements,
     fleet::{Enrolment, Fleet, FleetBeat, FleetDaemon, FleetView},
     inspection::{ConnectionView, Inspection, Ledger, QueueCursor, QueuedEvent},
     registrations::{Registered, Registration, Registrations, Unregister},
@@ -11,8 +12,23 @@ use super::{
 };
 use crate::domain::{
     clock::Timestamp,
-    ids::{ConnectionId, OrchestratorId, SessionId},
+    ids::{ConnectionId, EventId, OrchestratorId, SessionId},
 };
+
+impl Acknowledgements for Backplane {
+    async fn note_acknowledged(
+        &self,
+        orchestrator: &OrchestratorId,
+        ids: &[EventId],
+        now: Timestamp,
+    ) -> Result<()> {
+        dispatch!(self.note_acknowledged(orchestrator, ids, now))
+    }
+
+    async fn acknowledged(&self, orchestrator: &OrchestratorId, ids: &[EventId]) -> Result<Vec<bool>> {
+        dispatch!(self.acknowledged(orchestrator, ids))
+    }
+}
 
 impl Sessions for Backplane {
     async fn create_session(&self, record: &SessionRecord) -> Result<()> {

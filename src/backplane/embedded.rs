@@ -6,6 +6,7 @@
 //! every call is atomic. Each trait of the backplane has its file, and the rules are beside them:
 //! `commit` and `sweep` for the queue, `connections` and `observations` for what is in memory.
 
+mod acknowledgements;
 mod bus;
 mod commit;
 mod connections;

@@ -3,6 +3,7 @@
 //! One multiplexed connection carries all commands, pipelined; another one carries what is published.
 //! Both come back by themselves after a loss, for ever, and nothing falls back to another backplane.
 
+mod acknowledgements;
 mod bus;
 mod fleet;
 mod inspection;

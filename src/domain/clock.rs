@@ -31,6 +31,8 @@ impl Timestamp {
             let (to_the_minute, offset) = text.split_at_checked(16)?;
             Self::parse_iso(&format!("{to_the_minute}:00{offset}"))
         })
+    }
+
     /// The calendar's form of this time, in UTC; the nearest one it has for times beyond it.
     #[must_use]
     pub fn utc(self) -> NaiveDateTime {

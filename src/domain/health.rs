@@ -60,13 +60,13 @@ const OVERLOAD: &[(&[&str], f64)] = &[
 
 /// Judges by the last heartbeat, when it came and what it reported. `interval`: how often they come.
 #[must_use]
-pub fn judge(
-    last: Option<(Timestamp, &Map<String, Value>)>,
-    interval: Duration,
-    now: Timestamp,
-) -> Health {
+pub fn judge(last: Option<(Timestamp, &Map<String, Value>)>, interval: Duration, now: Timestamp) -> Health {
     let Some((at, metrics)) = last else {
-        return Health { status: HealthStatus::Unknown, missed: 0, details: "No heartbeat is known".to_owned() };
+        return Health {
+            status: HealthStatus::Unknown,
+            missed: 0,
+            details: "No heartbeat is known".to_owned(),
+        };
     };
     let periods = now.since(at).as_millis() / interval.as_millis().max(1);
     let missed = i64::try_from(periods).unwrap_or(i64::MAX).saturating_sub(1).max(0);

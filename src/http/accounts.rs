@@ -82,7 +82,8 @@ impl HttpState {
         let name = orchestrator.clone();
         let profile = self.database(move |database| database.profile(name.as_str(), None)).await?;
         let account = profile.and_then(|profile| {
-            let enabled = profile.orchestrator.disabled_at.is_none() && profile.organization.disabled_at.is_none();
+            let enabled =
+                profile.orchestrator.disabled_at.is_none() && profile.organization.disabled_at.is_none();
             let user = profile.orchestrator.user_id.map(Arc::from);
             let organization = OrganizationId::parse(&profile.organization.id).ok()?;
             Some(Account { organization, user, enabled })
@@ -96,7 +97,9 @@ impl HttpState {
     pub(super) async fn organization_of(&self, token: &AccessToken) -> Option<OrganizationId> {
         match &token.organization {
             Some(organization) => Some(organization.clone()),
-            None => self.account(&token.orchestrator).await.ok().flatten().map(|account| account.organization),
+            None => {
+                self.account(&token.orchestrator).await.ok().flatten().map(|account| account.organization)
+            }
         }
     }
 

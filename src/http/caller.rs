@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     auth::{api_key, token::AccessToken},
-    backplane::registry::ConnectionRegistry as _,
+    backplane::revocations::{Revocations as _, TokenIdentity},
     domain::{
-        clock::now,
+        clock::{Monotonic, now},
         ids::OrganizationId,
         scope::{Scope, ScopeSet},
     },
@@ -40,12 +40,21 @@ pub(super) async fn daemon(
     let token = shared.verifier.verify(token, now().wall).map_err(|_| ApiError::unauthorized())?;
     let session = token.session.as_ref().map_or(token.orchestrator.as_str(), |session| session.as_str());
     state.limits.credential.count(&session.into())?;
-    let Some(jti) = &token.jti else { return Ok(token) };
-    match shared.backplane.is_revoked(jti).await {
+    match shared.backplane.is_revoked(&identity(&token)).await {
         Ok(false) => Ok(token),
         Ok(true) => Err(ApiError::unauthorized()),
         Err(_) if unknown == Unknown::Tolerated => Ok(token),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// What a token can be revoked by.
+pub(super) fn identity(token: &AccessToken) -> TokenIdentity {
+    TokenIdentity {
+        jti: token.jti.clone(),
+        session: token.session.clone(),
+        orchestrator: token.orchestrator.clone(),
+        issued_at: token.issued_at,
     }
 }
 
@@ -138,6 +147,14 @@ pub(super) async fn operator(request: &HttpRequest, state: &HttpState) -> Result
 /// What stands in `X-API-Key`.
 pub(super) fn presented_key(request: &HttpRequest) -> Option<&str> {
     request.headers().get("x-api-key").and_then(|value| value.to_str().ok())
+}
+
+/// The same, counting from when the request began to be looked at: how long that took says nothing
+/// about what was found.
+pub(super) async fn slow_down_since(request: &HttpRequest, state: &HttpState, started: Monotonic) {
+    let now = now().mono;
+    let delay = state.shared().failures.count(state.client(request), None, now);
+    tokio::time::sleep(delay.saturating_sub(now.since(started))).await;
 }
 
 /// Makes whoever failed to prove who they are wait, longer each time (delivery section 1).

@@ -88,7 +88,6 @@ impl ApiError {
     }
 
     /// What kind of failure it is.
-    #[cfg(test)]
     pub(super) fn code(&self) -> Code {
         self.code
     }

@@ -1,6 +1,8 @@
 //! The description of the API, OpenAPI 3.1, generated from the routes. It is also what request bodies
 //! are held against, so that it cannot be wrong about them.
 
+mod errors;
+
 use serde_json::{Value, json};
 use utoipa::{
     Modify, OpenApi,
@@ -52,6 +54,7 @@ pub(super) fn description() -> Value {
             refuse_null(schema);
         }
     }
+    errors::describe(&mut description);
     description
 }
 

@@ -13,7 +13,7 @@ use super::{
     error::{ApiError, Code},
 };
 use crate::{
-    actors::announcer,
+    actors::announcer::Announce,
     domain::{
         clock::now,
         ids::{ChannelId, OrchestratorId},
@@ -61,7 +61,7 @@ pub(super) async fn post(
         author_id: draft.author,
         content: draft.content,
         parent_id: draft.parent,
-        metadata,
+        metadata: Some(metadata),
     };
     let written = {
         let database = state.database.clone();
@@ -75,7 +75,9 @@ pub(super) async fn post(
         Ok(Err(StoreError::Missing("channel"))) => {
             return Err(ApiError::new(Code::ChannelNotFound, "Channel not found"));
         }
-        Ok(Err(StoreError::Missing(what))) => return Err(ApiError::validation(format!("There is no such {what}"))),
+        Ok(Err(StoreError::Missing(what))) => {
+            return Err(ApiError::validation(format!("There is no such {what}")));
+        }
         Ok(Err(error)) => return Err(error.into()),
         Err(_) => return Err(ApiError::unavailable("The hub is stopping")),
     };
@@ -92,6 +94,6 @@ pub(super) async fn post(
         };
         state.tell(notice.event());
     }
-    announcer::announce(&state.services, message);
+    state.services.announcer.do_send(Announce(Box::new(message)));
     Ok(id)
 }

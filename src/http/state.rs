@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{HttpRequest, http::header, web};
 
-use super::{error::ApiError, input::Inputs, limits::RequestLimits, openapi};
+use super::{accounts::Accounts, error::ApiError, input::Inputs, limits::RequestLimits, openapi};
 use crate::{
     actors::services::{Services, Shared},
     auth::token::TokenMinter,
@@ -27,6 +27,8 @@ pub struct HttpState {
     pub(super) description: serde_json::Value,
     /// What bodies must look like.
     pub(super) inputs: Inputs,
+    /// What is known of orchestrators.
+    pub(super) accounts: Accounts,
     /// Issues tokens.
     pub(super) minter: TokenMinter,
 }
@@ -39,10 +41,11 @@ impl HttpState {
     pub fn new(services: Arc<Services>, config: Config, database: Arc<Database>) -> Result<Self, String> {
         let auth = &config.auth;
         let minter = TokenMinter::new(auth.jwt_secret.expose(), &auth.issuer, &auth.audience);
+        let accounts = Accounts::default();
         let description = openapi::description();
         let inputs = Inputs::new(&description)?;
         let limits = RequestLimits::new(&config.limits);
-        Ok(Self { services, config, database, limits, description, inputs, minter })
+        Ok(Self { services, config, database, limits, description, inputs, accounts, minter })
     }
     /// What the actors share.
     pub(super) fn shared(&self) -> &Arc<Shared> {

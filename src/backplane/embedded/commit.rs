@@ -26,6 +26,28 @@ pub(super) fn commit(file: &mut QueueFile, batch: &CommitBatch) -> Result<Commit
     Ok(CommitOutcome { groups })
 }
 
+/// Notes ids as acknowledged that no queue holds.
+pub(super) fn note_acknowledged(
+    file: &mut QueueFile,
+    orchestrator: &OrchestratorId,
+    ids: &[EventId],
+    now: Timestamp,
+) -> Result<()> {
+    file.durably(|transaction| {
+        let before = transaction.ledger(orchestrator)?;
+        let mut group =
+            Group { transaction, orchestrator, now, ledger: before, outcome: GroupOutcome::default() };
+        for id in ids {
+            group.remember(id)?;
+        }
+        group.forget_old_acknowledgements()?;
+        if group.ledger != before {
+            group.transaction.write_ledger(orchestrator, &group.ledger)?;
+        }
+        Ok(())
+    })
+}
+
 /// One orchestrator's queue while a group is applied to it.
 struct Group<'a, 'file> {
     transaction: &'a mut Transaction<'file>,

@@ -34,6 +34,7 @@ scripts! {
     ENROLL = "enroll.lua",
     FLEET_HEARTBEAT = "fleet_heartbeat.lua",
     PURGE = "purge.lua",
+    ACKNOWLEDGE = "acknowledge.lua",
 }
 
 /// Starts a call of `script` with its keys; the arguments follow with [`Cmd::arg`].

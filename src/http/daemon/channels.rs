@@ -10,23 +10,26 @@ use crate::{
     auth::token::AccessToken,
     domain::{
         clock::now,
-        ids::{ChannelId, OrganizationId},
+        ids::{ChannelId, OrchestratorId, OrganizationId},
         notice::Notice,
         scope::Scope,
     },
     http::{
         HttpState,
+        accounts::Account,
         caller::{self, Unknown},
         error::{ApiError, Code},
-        state::Account,
     },
-    store::accounts::channels::{JoinOutcome, MemberChannel},
+    store::accounts::{
+        channels::{OwnChannel, is_private},
+        members::Joined,
+    },
 };
 
 /// Channels.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ChannelList {
-    channels: Vec<MemberChannel>,
+    channels: Vec<OwnChannel>,
 }
 
 /// List the own channels
@@ -74,15 +77,22 @@ pub(super) async fn join(
     let (token, account) = member(&request, &state, Scope::ChannelsJoin).await?;
     let not_found = || ApiError::new(Code::ChannelNotFound, "Channel not found");
     let channel = ChannelId::parse(&path).map_err(|_| not_found())?;
-    let (name, id, at) = (token.orchestrator.to_string(), channel.to_string(), now().wall);
-    match state.database(move |database| database.join_channel(&name, &id, at)).await? {
-        JoinOutcome::Joined => {
+    let user = account.user.clone().ok_or_else(ApiError::unauthorized)?;
+    let id = channel.to_string();
+    let found = state.database(move |database| database.channel_for_join(&id)).await?;
+    // The organization first: whether another tenant's channel is private is nobody's business here.
+    let own =
+        found.filter(|found| found.organization_id == account.organization.as_str() && !found.is_archived);
+    if is_private(&own.ok_or_else(not_found)?.kind) {
+        return Err(ApiError::new(Code::ChannelPrivate, "Cannot join private channel"));
+    }
+    let (id, at) = (channel.to_string(), now().wall);
+    match state.database(move |database| database.join(&user, &id, at)).await? {
+        Joined::Joined => {
             announce(&state, &token, &account, &channel, ["channel.joined", "channel.member_added"]).await;
             Ok(Success::response())
         }
-        JoinOutcome::NotFound => Err(not_found()),
-        JoinOutcome::Private => Err(ApiError::new(Code::ChannelPrivate, "Cannot join private channel")),
-        JoinOutcome::AlreadyMember => Err(ApiError::new(Code::AlreadyMember, "Already a member")),
+        Joined::AlreadyMember => Err(ApiError::new(Code::AlreadyMember, "Already a member")),
     }
 }
 
@@ -102,8 +112,9 @@ pub(super) async fn leave(
     let (token, account) = member(&request, &state, Scope::ChannelsJoin).await?;
     let not_member = || ApiError::new(Code::NotMember, "Not a member of this channel");
     let channel = ChannelId::parse(&path).map_err(|_| not_member())?;
-    let (name, id) = (token.orchestrator.to_string(), channel.to_string());
-    if !state.database(move |database| database.leave_channel(&name, &id)).await? {
+    let user = account.user.clone().ok_or_else(ApiError::unauthorized)?;
+    let (id, at) = (channel.to_string(), now().wall);
+    if !state.database(move |database| database.leave(&user, &id, at)).await? {
         return Err(not_member());
     }
     announce(&state, &token, &account, &channel, ["channel.left", "channel.member_removed"]).await;
@@ -130,14 +141,15 @@ async fn announce(
     };
     state.tell(notice.event());
     let id = channel.to_string();
-    let members = match state.database(move |database| database.channel_orchestrators(&id)).await {
+    let members = match state.database(move |database| database.orchestrators_in(&id)).await {
         Ok(members) => members,
         Err(_) => return,
     };
     let payload = json!({ "channelId": channel, "userId": account.user });
-    for other in members.iter().filter(|other| **other != token.orchestrator) {
+    let members = members.iter().filter_map(|id| OrchestratorId::parse(id).ok());
+    for other in members.filter(|other| *other != token.orchestrator) {
         let payload = payload.clone();
-        let notice = Notice { kind: others, orchestrator: other, payload, ..notice.clone() };
+        let notice = Notice { kind: others, orchestrator: &other, payload, ..notice.clone() };
         state.tell(notice.event());
     }
 }

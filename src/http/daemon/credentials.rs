@@ -11,13 +11,12 @@ use crate::{
         scope::ScopeSet,
     },
     http::{
-        HttpState,
-        caller,
+        HttpState, caller,
         error::{ApiError, Code},
         input::Naming,
         limits::counted,
     },
-    store::accounts::credentials::Credential,
+    store::accounts::credentials::{FoundCredential, Unusable},
 };
 
 /// How many slow hashes of the first generation are computed at once; they take a tenth of a second of
@@ -45,10 +44,10 @@ pub(super) enum Proof<'a> {
 }
 
 impl Proof<'_> {
-    fn suffices(self, credential: &Credential) -> bool {
+    fn suffices(self, credential: &FoundCredential) -> bool {
         match self {
             Self::Key => true,
-            Self::KeyAndSecret(secret) => credential.accepts_secret(secret),
+            Self::KeyAndSecret(secret) => credential.secret_matches(secret),
             Self::KeyAlone => !credential.has_secret(),
         }
     }
@@ -109,7 +108,7 @@ async fn look_up(
         return Ok(None);
     }
     let holder = holder(&credential, started)?;
-    let id = credential.id.clone();
+    let id = credential.credential.id.clone();
     state.database(move |database| database.touch_credential(&id, started.wall)).await?;
     if named.orchestrator.is_none_or(|name| name == holder.orchestrator.as_str()) {
         return Ok(Some(holder));
@@ -124,18 +123,17 @@ async fn look_up(
     })
 }
 
-fn holder(credential: &Credential, at: Now) -> Result<Holder, ApiError> {
-    if credential.is_disabled() {
-        return Err(ApiError::new(Code::DaemonDisabled, "Daemon is disabled"));
-    }
-    if credential.is_expired(at.wall) {
-        return Err(ApiError::new(Code::CredentialsExpired, "Credentials expired"));
-    }
+fn holder(found: &FoundCredential, at: Now) -> Result<Holder, ApiError> {
+    found.usable(at.wall).map_err(|unusable| match unusable {
+        Unusable::Revoked => ApiError::new(Code::InvalidCredentials, "Invalid credentials"),
+        Unusable::Expired => ApiError::new(Code::CredentialsExpired, "Credentials expired"),
+        Unusable::Disabled => ApiError::new(Code::DaemonDisabled, "Daemon is disabled"),
+    })?;
     let internal = |_| ApiError::new(Code::Internal, "Internal error");
     Ok(Holder {
-        orchestrator: OrchestratorId::parse(&credential.orchestrator_id).map_err(internal)?,
-        organization: OrganizationId::parse(&credential.organization_id).map_err(internal)?,
-        allowed: match &credential.scopes {
+        orchestrator: OrchestratorId::parse(&found.credential.orchestrator_id).map_err(internal)?,
+        organization: OrganizationId::parse(&found.organization_id).map_err(internal)?,
+        allowed: match &found.credential.scopes {
             Some(names) => ScopeSet::from_names(names.iter().map(String::as_str)),
             None => ScopeSet::everything(),
         },
@@ -151,20 +149,23 @@ async fn first_generation(
 ) -> Result<Option<Holder>, ApiError> {
     let hint = key.strip_prefix("vp_").and_then(|rest| rest.rsplit_once('_')).map(|(middle, _)| middle);
     let Some(name) = named.orchestrator.or(hint).map(str::to_owned) else { return Ok(None) };
-    let Some(legacy) = state.database(move |database| database.legacy_keys(&name)).await? else {
+    let asked = name.clone();
+    let Some(legacy) = state.database(move |database| database.legacy_keys(&asked)).await? else {
         return Ok(None);
     };
     let Ok(_turn) = SLOW_HASHES.acquire().await else { return Ok(None) };
     let key = key.to_owned();
-    let hashes = legacy.hashes.clone();
+    let at = now().wall;
+    let live = legacy.keys.into_iter().filter(|stored| stored.expires_at.is_none_or(|end| end > at));
+    let hashes: Vec<String> = live.map(|stored| stored.hash).collect();
     let matches = web::block(move || hashes.iter().any(|hash| key_hash::matches(hash, &key))).await;
     if !matches.unwrap_or(false) {
         return Ok(None);
     }
-    if legacy.is_disabled {
+    if !legacy.enabled {
         return Err(ApiError::new(Code::DaemonDisabled, "Daemon is disabled"));
     }
-    let ids = (OrchestratorId::parse(&legacy.orchestrator_id), OrganizationId::parse(&legacy.organization_id));
+    let ids = (OrchestratorId::parse(&name), OrganizationId::parse(&legacy.organization_id));
     let (Ok(orchestrator), Ok(organization)) = ids else { return Ok(None) };
     Ok(Some(Holder { orchestrator, organization, allowed: ScopeSet::everything() }))
 }

@@ -1,7 +1,7 @@
 //! What happens when a daemon leaves for good (contract 1.3, C45).
 
 use crate::{
-    actors::revocation,
+    actors::{revocation, status_recorder::Because},
     backplane::{
         registrations::{Registrations as _, Unregister},
         revocations::Revocation,
@@ -29,14 +29,14 @@ pub(super) async fn depart(
     let shared = state.shared();
     let at = now().wall;
     let until = at.plus(TOKEN_LIFETIME);
-    let revocation = match session {
-        Some(id) => Revocation::Session { id: id.clone(), until },
-        None => Revocation::IssuedBefore { orchestrator: orchestrator.clone(), at, until },
-    };
-    revocation::revoke(shared, &revocation).await?;
-    if session.is_none() {
-        for gone in shared.backplane.sessions_of(orchestrator).await? {
-            shared.backplane.end_session(&gone.id, Some(orchestrator), at).await?;
+    match session {
+        Some(id) => revocation::revoke(shared, &Revocation::Session { id: id.clone(), until }).await?,
+        None => {
+            let all = Revocation::IssuedBefore { orchestrator: orchestrator.clone(), at, until };
+            revocation::revoke(shared, &all).await?;
+            for gone in shared.backplane.sessions_of(orchestrator).await? {
+                shared.backplane.end_session(&gone.id, Some(orchestrator), at).await?;
+            }
         }
     }
     let leaving = Unregister {
@@ -48,7 +48,7 @@ pub(super) async fn depart(
     };
     shared.backplane.unregister(&leaving).await?;
     let name = orchestrator.clone();
-    state.database(move |database| database.unregister_daemons(name.as_str(), at)).await?;
-    state.note_status(orchestrator, organization, "OFFLINE");
+    state.database(move |database| database.unregister_daemons(name.as_str(), None, at)).await?;
+    state.note_status(orchestrator, organization, "OFFLINE", Because::Stated);
     Ok(())
 }

@@ -6,15 +6,15 @@ use actix_web::{
     web,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
 use super::event_view::EventView;
 use crate::{
     backplane::{
+        acknowledgements::Acknowledgements as _,
         inspection::{Inspection as _, QueueCursor},
-        queue::EventQueue as _,
     },
     domain::{
         clock::{Timestamp, now},
@@ -305,10 +305,12 @@ async fn take(
     // What came from messages is in no queue; that it was taken is noted beside it.
     let (derived, queued): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| is_derived(id));
     if !derived.is_empty() {
-        shared.backplane.note_acknowledged(&token.orchestrator, &derived).await?;
+        shared.backplane.note_acknowledged(&token.orchestrator, &derived, now().wall).await?;
     }
     if !queued.is_empty() {
-        shared.queue.acknowledge_over_http(&token.orchestrator, &daemon_name(&token)?, queued);
+        let taken = shared.queue.acknowledge_over_http(&token.orchestrator, &daemon_name(&token)?, queued);
+        taken
+            .map_err(|_| ApiError::unavailable("The hub has no room for acknowledgements; send it again"))?;
         shared.queue.durable().await.map_err(|error| {
             log::error!(error:% = error; "acknowledgements are not stored yet");
             ApiError::unavailable("The acknowledgement could not be stored in time; send it again")

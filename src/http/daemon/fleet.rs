@@ -22,8 +22,11 @@ use crate::{
 
 /// Whether a request on a path that two kinds of daemons share comes from a fleet daemon.
 pub(super) fn is_meant(request: &HttpRequest, body: &Value) -> bool {
-    let of_an_orchestrator = ["orchestratorId", "vpId", "daemonInfo"].iter().any(|name| body.get(name).is_some());
-    presented_key(request).is_some() && body.get("daemonId").is_some_and(Value::is_string) && !of_an_orchestrator
+    let of_an_orchestrator =
+        ["orchestratorId", "vpId", "daemonInfo"].iter().any(|name| body.get(name).is_some());
+    presented_key(request).is_some()
+        && body.get("daemonId").is_some_and(Value::is_string)
+        && !of_an_orchestrator
 }
 
 async fn admit(request: &HttpRequest, state: &HttpState) -> Result<(), ApiError> {

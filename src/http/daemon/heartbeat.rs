@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::{fleet, registration};
 use crate::{
+    actors::status_recorder::Because,
     backplane::records::{HeartbeatRecord, Records as _},
     domain::{
         clock::{Timestamp, now},
@@ -38,7 +39,7 @@ pub(super) struct HeartbeatRequest {
 }
 
 /// What a daemon is doing.
-#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = ActivityRequest)]
 enum ActivityRequest {
@@ -112,11 +113,8 @@ pub(super) async fn heartbeat(
         return fleet::heartbeat(&request, &state, value).await;
     }
     let token = caller::daemon(&request, &state, Unknown::Tolerated).await?;
-    let body: HeartbeatRequest = if value.is_object() {
-        state.inputs.parse(value)?.0
-    } else {
-        HeartbeatRequest::default()
-    };
+    let body: HeartbeatRequest =
+        if value.is_object() { state.inputs.parse(value)?.0 } else { HeartbeatRequest::default() };
     if body.orchestrator_id.is_some_and(|named| named != token.orchestrator.as_str()) {
         return Err(ApiError::validation("The token belongs to another orchestrator"));
     }
@@ -136,9 +134,13 @@ pub(super) async fn heartbeat(
     // Only the own session may be written; another one is no error, for it may just have ended.
     let session = token.session.clone();
     let named = body.session_id.as_deref().and_then(|id| SessionId::parse(id).ok());
-    let Some(noted) = named.or_else(|| session.clone()) else { return Ok(answer(&state, &token.orchestrator, at)) };
+    let Some(noted) = named.or_else(|| session.clone()) else {
+        return Ok(answer(&state, &token.orchestrator, at));
+    };
     let daemon = session.as_ref().unwrap_or(&noted);
-    let Ok(daemon) = DaemonId::parse(daemon.as_str()) else { return Ok(answer(&state, &token.orchestrator, at)) };
+    let Ok(daemon) = DaemonId::parse(daemon.as_str()) else {
+        return Ok(answer(&state, &token.orchestrator, at));
+    };
     let beat = HeartbeatRecord {
         orchestrator: token.orchestrator.clone(),
         daemon,
@@ -152,11 +154,15 @@ pub(super) async fn heartbeat(
     if let Err(error) = state.shared().backplane.heartbeats(std::slice::from_ref(&beat)).await {
         log::warn!(error:% = error; "a heartbeat was not noted");
     }
-    state.note_activity(&token.orchestrator, organization.as_ref(), status).await;
+    state.note_status(&token.orchestrator, organization.as_ref(), status, Because::Heartbeat);
     Ok(answer(&state, &token.orchestrator, at))
 }
 
-fn answer(state: &HttpState, orchestrator: &crate::domain::ids::OrchestratorId, at: Timestamp) -> HttpResponse {
+fn answer(
+    state: &HttpState,
+    orchestrator: &crate::domain::ids::OrchestratorId,
+    at: Timestamp,
+) -> HttpResponse {
     let interval = state.config.websocket.heartbeat_interval;
     let next = at.plus(interval);
     HttpResponse::Ok().json(HeartbeatAnswer {
@@ -195,7 +201,9 @@ pub(super) async fn register(
         .map_err(|error| error.with_code(<registration::RegisterRequest as Input>::CODE))?;
     if fleet::is_meant(&request, &value) {
         // Fleet clients read another shape of error than the others on this path.
-        return Ok(fleet::register(&request, &state, value).await.unwrap_or_else(|error| error.respond(Shape::Flat)));
+        return Ok(fleet::register(&request, &state, value)
+            .await
+            .unwrap_or_else(|error| error.respond(Shape::Flat)));
     }
     registration::register_here(&request, &state, value).await
 }

@@ -10,11 +10,13 @@ use uuid::Uuid;
 
 use super::credentials::{self, Holder, Named, Proof};
 use crate::{
+    actors::status_recorder::Because,
     auth::token::{Grant, TokenError},
     backplane::{
         revocations::Revocations as _,
         sessions::{
-            SESSION_LIFETIME, SessionChange, SessionKind, SessionRecord, SessionStatus, SessionUpdate, Sessions as _,
+            SESSION_LIFETIME, SessionChange, SessionKind, SessionRecord, SessionStatus, SessionUpdate,
+            Sessions as _,
         },
     },
     domain::{
@@ -121,8 +123,14 @@ pub(super) async fn authenticate(
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let body: AuthRequest = state.inputs.read(payload).await?;
-    let holder =
-        credentials::verify(&request, &state, &body.api_key, Proof::KeyAndSecret(&body.api_secret), Named::default()).await?;
+    let holder = credentials::verify(
+        &request,
+        &state,
+        &body.api_key,
+        Proof::KeyAndSecret(&body.api_secret),
+        Named::default(),
+    )
+    .await?;
     open_session(&state, &holder, &body.scopes).await
 }
 
@@ -187,7 +195,7 @@ async fn open_session(
         metadata: Map::new(),
     };
     state.shared().backplane.create_session(&record).await?;
-    state.note_status(&holder.orchestrator, Some(&holder.organization), "ONLINE");
+    state.note_status(&holder.orchestrator, Some(&holder.organization), "ONLINE", Because::Stated);
     let orchestrator = AuthOrchestrator::of(profile);
     Ok(HttpResponse::Ok().insert_header(("Cache-Control", "no-store")).json(AuthAnswer {
         access_token,
@@ -311,10 +319,11 @@ pub(super) async fn refresh(
     let is_live = matches!(session.status, SessionStatus::Active | SessionStatus::Idle);
     let is_own = session.orchestrator == token.orchestrator;
     let is_known = session.refresh_digest.as_ref().is_none_or(|known| *known == digest(&presented));
-    if !is_live || !is_own || !is_known || shared.backplane.is_revoked(&token.identity()).await? {
+    if !is_live || !is_own || !is_known || shared.backplane.is_revoked(&caller::identity(&token)).await? {
         return Err(revoked());
     }
-    if !state.may_authenticate(&session.orchestrator).await? {
+    let account = state.fresh_account(&session.orchestrator).await?;
+    if !account.is_some_and(|account| account.enabled) {
         return Err(revoked());
     }
     let grant = Grant {

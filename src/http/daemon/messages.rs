@@ -14,7 +14,7 @@ use crate::{
         input::Input,
         posting::{self, Draft},
     },
-    store::accounts::messages::{ChannelMessage, MessageRange},
+    store::accounts::{channels::Who, messages::Message},
 };
 
 /// How many messages a page has when nobody says.
@@ -42,7 +42,7 @@ pub(super) struct MessageQuery {
 /// Messages, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct MessageList {
-    messages: Vec<ChannelMessage>,
+    messages: Vec<Message>,
 }
 
 /// Read the messages of a channel
@@ -72,14 +72,11 @@ pub(super) async fn list(
         }
     };
     let (name, channel) = (token.orchestrator.to_string(), query.channel_id);
-    let range = MessageRange { before: query.before, after: query.after, limit };
+    let (before, after) = (query.before, query.after);
     let messages = state
-        .database(move |database| {
-            if database.is_member(&name, &channel)? {
-                database.message_page(&channel, &range).map(Some)
-            } else {
-                Ok(None)
-            }
+        .database(move |database| match database.membership(Who::Orchestrator(&name), &channel)? {
+            Some(_) => database.message_page(&channel, before.as_deref(), after.as_deref(), limit).map(Some),
+            None => Ok(None),
         })
         .await?;
     let messages = messages.ok_or_else(access_denied)?;
@@ -152,17 +149,19 @@ pub(super) async fn post(
     caller::require(token.scopes, Scope::MessagesWrite)?;
     let body: PostMessageRequest = state.inputs.read(payload).await?;
     let account = state.account(&token.orchestrator).await?;
-    let author = account.and_then(|account| account.user).ok_or_else(|| {
-        ApiError::new(Code::Unauthorized, "Orchestrator not found")
-    })?;
+    let author = account
+        .and_then(|account| account.user)
+        .ok_or_else(|| ApiError::new(Code::Unauthorized, "Orchestrator not found"))?;
     let (name, channel) = (token.orchestrator.to_string(), body.channel_id.clone());
-    if !state.database(move |database| database.is_member(&name, &channel)).await? {
+    let member =
+        state.database(move |database| database.membership(Who::Orchestrator(&name), &channel)).await?;
+    if member.is_none() {
         return Err(access_denied());
     }
     let attachments = body.attachments.unwrap_or_default();
     let draft = Draft {
         channel: body.channel_id,
-        author,
+        author: author.to_string(),
         content: body.content,
         parent: body.thread_id.or(body.parent_id),
         metadata: metadata(body.metadata.unwrap_or_default(), &attachments),

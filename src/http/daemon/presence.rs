@@ -7,12 +7,9 @@ use utoipa::ToSchema;
 
 use super::own_state::daemon_name;
 use crate::{
+    actors::status_recorder::Because,
     backplane::status::{ExplicitPresence, ExplicitStatus, OperationalStatus, PresenceStatus, Statuses as _},
-    domain::{
-        clock::now,
-        notice::Notice,
-        scope::Scope,
-    },
+    domain::{clock::now, notice::Notice, scope::Scope},
     http::{
         HttpState,
         caller::{self, Unknown},
@@ -99,7 +96,12 @@ pub(super) async fn set_presence(
     if let Err(error) = state.shared().backplane.set_presence(&presence).await {
         log::warn!(error:% = error; "a presence was not noted");
     }
-    state.note_status(&token.orchestrator, organization.as_ref(), presence.status.as_upper());
+    state.note_status(
+        &token.orchestrator,
+        organization.as_ref(),
+        presence.status.as_upper(),
+        Because::Stated,
+    );
     let notice = Notice {
         kind: "presence.updated",
         orchestrator: &token.orchestrator,
@@ -185,6 +187,6 @@ pub(super) async fn set_status(
     if let Err(error) = written {
         log::warn!(error:% = error; "a status was not written to the database");
     }
-    state.note_status(&token.orchestrator, organization.as_ref(), becomes);
+    state.note_status(&token.orchestrator, organization.as_ref(), becomes, Because::Stated);
     Ok(Success::response())
 }

@@ -5,8 +5,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::{credentials::{self, Proof}, departure};
+use super::{
+    credentials::{self, Proof},
+    departure,
+};
 use crate::{
+    actors::status_recorder::Because,
     backplane::registrations::{Registered, Registration, Registrations as _},
     domain::{
         clock::{Timestamp, now},
@@ -18,6 +22,7 @@ use crate::{
         error::{ApiError, Code},
         input::{Input, Naming},
     },
+    store::accounts::daemons::NewDaemon,
 };
 
 /// A daemon that registers.
@@ -193,8 +198,19 @@ async fn enter(
         return Err(ApiError::new(Code::DaemonAlreadyRegistered, "Another daemon is registered and alive")
             .with_details(json!({ "existingInstanceId": instance })));
     }
-    state.database(move |database| database.register_daemon(&registration)).await?;
-    state.note_status(&holder.orchestrator, Some(&holder.organization), "ONLINE");
+    let known = NewDaemon {
+        orchestrator_id: holder.orchestrator.to_string(),
+        instance_id: registration.instance,
+        version: registration.version,
+        host: registration.host,
+        port: registration.port,
+        protocol: registration.protocol,
+        started_at: Timestamp::parse_datetime(&registration.started_at).unwrap_or(at),
+        capabilities: registration.capabilities.unwrap_or_default(),
+        metadata: registration.metadata.map(Value::Object),
+    };
+    state.database(move |database| database.register_daemon(&known, at)).await?;
+    state.note_status(&holder.orchestrator, Some(&holder.organization), "ONLINE", Because::Stated);
     let mut daemon_info = serde_json::to_value(&info).unwrap_or_default();
     if let Some(members) = daemon_info.as_object_mut() {
         members.insert("registeredAt".to_owned(), json!(at));
@@ -240,7 +256,8 @@ pub(super) async fn unregister_self(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, ApiError> {
     let token = caller::daemon(&request, &state, Unknown::Refused).await?;
-    departure::depart(&state, &token.orchestrator, token.organization.as_ref(), token.session.as_ref()).await?;
+    departure::depart(&state, &token.orchestrator, token.organization.as_ref(), token.session.as_ref())
+        .await?;
     Ok(HttpResponse::Ok().json(Done::new("Daemon unregistered successfully")))
 }
 

@@ -10,12 +10,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::registration::Done;
 use crate::{
     actors::revocation,
-    backplane::{
-        revocations::Revocation,
-        sessions::{
-            MAX_SESSION_LIFETIME, SESSION_LIFETIME, SessionChange, SessionEnd, SessionKind, SessionRecord,
-            SessionStatus, SessionUpdate, Sessions as _, TOKEN_LIFETIME,
-        },
+    backplane::sessions::{
+        MAX_SESSION_LIFETIME, SESSION_LIFETIME, SessionChange, SessionEnd, SessionKind, SessionRecord,
+        SessionStatus, SessionUpdate, Sessions as _,
     },
     domain::{
         clock::{Timestamp, now},
@@ -187,10 +184,11 @@ pub(super) async fn create(
     }
     state.account(&token.orchestrator).await?.ok_or_else(|| naming.not_found())?;
     let at = now().wall;
-    let lifetime = body.timeout_seconds.map_or(SESSION_LIFETIME, Duration::from_secs).min(MAX_SESSION_LIFETIME);
+    let lifetime =
+        body.timeout_seconds.map_or(SESSION_LIFETIME, Duration::from_secs).min(MAX_SESSION_LIFETIME);
     let kind = SessionKind::from(body.kind);
     let record = SessionRecord {
-        id: session_id(kind, token.orchestrator.as_str(), at)?,
+        id: new_id(kind, token.orchestrator.as_str(), at)?,
         orchestrator: token.orchestrator,
         daemon: None,
         organization: token.organization,
@@ -224,7 +222,7 @@ fn object(metadata: SessionMetadataRequest) -> Map<String, Value> {
 
 /// The documented form; the end comes from a generator that cannot be guessed, and is longer than its
 /// ancestors'.
-fn session_id(kind: SessionKind, orchestrator: &str, at: Timestamp) -> Result<SessionId, ApiError> {
+fn new_id(kind: SessionKind, orchestrator: &str, at: Timestamp) -> Result<SessionId, ApiError> {
     let end = Alphanumeric.sample_string(&mut rand::rng(), 20).to_lowercase();
     SessionId::parse(&format!("session_{}_{orchestrator}_{}_{end}", kind.as_str(), at.0))
         .or_else(|_| SessionId::parse(&format!("session_{}_{}_{end}", kind.as_str(), at.0)))
@@ -342,11 +340,8 @@ pub(super) async fn end(
     let id = SessionId::parse(&query.session_id).map_err(|_| not_found())?;
     let at = now().wall;
     let shared = state.shared();
-    match shared.backplane.end_session(&id, Some(&token.orchestrator), at).await? {
-        SessionEnd::Ended => {
-            revocation::revoke(shared, &Revocation::Session { id, until: at.plus(TOKEN_LIFETIME) }).await?;
-            Ok(HttpResponse::Ok().json(Done::new("Session terminated successfully")))
-        }
+    match revocation::end_session(shared, &id, Some(&token.orchestrator), at).await? {
+        SessionEnd::Ended => Ok(HttpResponse::Ok().json(Done::new("Session terminated successfully"))),
         SessionEnd::NotFound => Err(not_found()),
         SessionEnd::Foreign => Err(foreign()),
     }

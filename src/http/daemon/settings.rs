@@ -145,9 +145,13 @@ pub(super) async fn config(
     let name = token.orchestrator.to_string();
     let profile = state.database(move |database| database.profile(&name, None)).await?;
     let profile = profile.filter(|profile| {
-        token.organization.as_ref().is_none_or(|organization| organization.as_str() == profile.organization.id)
+        token
+            .organization
+            .as_ref()
+            .is_none_or(|organization| organization.as_str() == profile.organization.id)
     });
-    let profile = profile.ok_or_else(|| ApiError::new(Code::OrchestratorNotFound, "Orchestrator not found"))?;
+    let profile =
+        profile.ok_or_else(|| ApiError::new(Code::OrchestratorNotFound, "Orchestrator not found"))?;
     Ok(HttpResponse::Ok().json(answer(&state, profile, token.scopes.names())))
 }
 

@@ -101,6 +101,12 @@ impl FoundCredential {
         }
     }
 
+    /// Whether it was issued with a secret.
+    #[must_use]
+    pub fn has_secret(&self) -> bool {
+        self.secret_digest.is_some()
+    }
+
     /// Whether `secret` goes with the key: any does when the credential has none (contract C9).
     #[must_use]
     pub fn secret_matches(&self, secret: &str) -> bool {

@@ -114,6 +114,29 @@ macro_rules! of_others {
 }
 
 impl Database {
+    /// The enabled orchestrators that are live members of a channel; only those of the organization
+    /// that the channel belongs to.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub fn orchestrators_in(&self, channel: &str) -> Result<Vec<String>> {
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = Text)]
+            id: String,
+        }
+        let rows: Vec<Row> = sql_query(
+            "SELECT r.id FROM channel_members m
+             JOIN orchestrators r ON r.user_id = m.user_id
+             JOIN channels c ON c.id = m.channel_id
+             JOIN workspaces w ON w.id = c.workspace_id AND w.organization_id = r.organization_id
+             WHERE m.channel_id = $1 AND m.left_at IS NULL AND r.disabled_at IS NULL",
+        )
+        .bind::<Text, _>(channel)
+        .load(&mut *self.connection()?)?;
+        Ok(rows.into_iter().map(|row| row.id).collect())
+    }
+
     /// The enabled orchestrators that are live members of the message's channel, its author excepted;
     /// only those of the organization that the channel belongs to.
     ///
