@@ -4,6 +4,7 @@
 
 mod support;
 
+mod accounts;
 mod architecture;
 mod authentication;
 mod backplane_contract;

@@ -1,0 +1,8 @@
+//! The accounts store keeps the same promises on SQLite and on PostgreSQL.
+
+mod channels;
+mod credentials;
+mod records;
+mod schema;
+mod support;
+mod tenants;
