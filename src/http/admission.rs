@@ -9,7 +9,7 @@ use actix_web::{
 };
 
 use super::{
-    error::{Shape, json_errors},
+    error::{ApiError, Shape, json_errors},
     limits::counted,
     state::HttpState,
 };
@@ -29,6 +29,11 @@ pub async fn admit(
         && let Some(address) = state.client(request.request())
         && let Err(error) = state.limits.address.count(&counted(address))
     {
+        let (request, _) = request.into_parts();
+        return Ok(ServiceResponse::new(request, error.respond(Shape::Flat)).map_into_left_body());
+    }
+    if request.uri().to_string().contains("%00") {
+        let error = ApiError::validation("Addresses must not contain NUL");
         let (request, _) = request.into_parts();
         return Ok(ServiceResponse::new(request, error.respond(Shape::Flat)).map_into_left_body());
     }

@@ -126,7 +126,18 @@ impl Inputs {
 /// # Errors
 /// When it is none, or is nested too deeply.
 pub(super) fn parse(body: &[u8]) -> Result<Value, ApiError> {
-    serde_json::from_slice(body).map_err(|_| ApiError::validation("Invalid JSON body"))
+    let value = serde_json::from_slice(body).map_err(|_| ApiError::validation("Invalid JSON body"))?;
+    // No text that people write has one, and not every database takes it.
+    if has_nul(&value) { Err(ApiError::validation("Texts must not contain NUL")) } else { Ok(value) }
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        _ => false,
+    }
 }
 
 fn refusal<T: Input>(problems: Map<String, Value>) -> ApiError {

@@ -29,7 +29,17 @@ use crate::{
 /// Channels.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ChannelList {
-    channels: Vec<OwnChannel>,
+    channels: Vec<AccessibleChannel>,
+}
+
+/// A channel that the orchestrator is in.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct AccessibleChannel {
+    #[serde(flatten)]
+    channel: OwnChannel,
+    /// Always: others are not listed.
+    vp_can_access: bool,
 }
 
 /// List the own channels
@@ -44,6 +54,8 @@ pub(super) async fn list(
     let (token, _) = member(&request, &state, Scope::ChannelsRead).await?;
     let name = token.orchestrator.to_string();
     let channels = state.database(move |database| database.channels_of(&name)).await?;
+    let accessible = |channel| AccessibleChannel { channel, vp_can_access: true };
+    let channels = channels.into_iter().map(accessible).collect();
     Ok(HttpResponse::Ok().json(ChannelList { channels }))
 }
 
