@@ -10,6 +10,7 @@ mod authentication;
 mod backplane_contract;
 mod backplane_contract_redis;
 mod bad_days;
+mod daemon_api;
 mod delivery;
 mod fleet;
 mod framework;

@@ -1,12 +1,14 @@
 //! What the tests stand on: real servers in scratch directories, a client that speaks the raw
 //! protocol, and waiting that ends as soon as its condition holds.
 
+pub(crate) mod call;
 pub(crate) mod event;
 pub(crate) mod eventually;
 pub(crate) mod http;
 pub(crate) mod hub;
 pub(crate) mod identity;
 pub(crate) mod metrics;
+pub(crate) mod platform;
 pub(crate) mod ports;
 pub(crate) mod postgres;
 pub(crate) mod process;

@@ -1,9 +1,6 @@
 //! A migrated database of either kind, and what most tests need in it.
 
-use std::sync::{
-    Arc, Mutex, PoisonError, Weak,
-    atomic::{AtomicU32, Ordering},
-};
+use std::sync::Arc;
 
 use diesel::{Connection, PgConnection, SqliteConnection, connection::SimpleConnection};
 use neolith_hub::{
@@ -23,7 +20,7 @@ use neolith_hub::{
 };
 use tempfile::TempDir;
 
-use crate::support::postgres::PostgresServer;
+use crate::support::{platform::postgres_database, postgres::PostgresServer};
 
 /// Runs each promise, a `fn(&World)`, once on SQLite and once on PostgreSQL.
 macro_rules! on_both_engines {
@@ -37,10 +34,6 @@ macro_rules! on_both_engines {
     };
 }
 pub(super) use on_both_engines;
-
-/// Of whichever tests run at the same time; the last of them stops it.
-static SERVER: Mutex<Weak<PostgresServer>> = Mutex::new(Weak::new());
-static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 /// A moment in 2025; the argument is milliseconds after it.
 pub(super) fn at(millis: i64) -> Timestamp {
@@ -68,20 +61,7 @@ impl World {
     }
 
     pub(super) fn postgres() -> Self {
-        let server = {
-            let mut shared = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
-            shared.upgrade().unwrap_or_else(|| {
-                let server = Arc::new(PostgresServer::start());
-                *shared = Arc::downgrade(&server);
-                server
-            })
-        };
-        let name = format!("accounts_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-        let mut connection = PgConnection::establish(&server.url()).unwrap();
-        connection.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
-        let url = server.url();
-        let (address, _) = url.rsplit_once('/').unwrap();
-        let url = format!("{address}/{name}");
+        let (url, server) = postgres_database();
         Self::fill(DatabaseUrl::parse(&url).unwrap(), None, Some(server))
     }
 

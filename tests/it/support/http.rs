@@ -70,3 +70,24 @@ pub(crate) fn post(url: &str, headers: &[(&str, &str)], body: &str) -> Response 
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     read(request.send(body).unwrap_or_else(|error| panic!("POST {url}: {error}")))
 }
+
+/// Any request, with the connection closed afterwards.
+#[track_caller]
+pub(crate) fn send(method: &str, url: &str, headers: &[(String, String)], body: Option<&str>) -> Response {
+    let mut request = http::Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let agent: Agent = Agent::config_builder()
+        .http_status_as_error(false)
+        .allow_non_standard_methods(true)
+        .max_redirects(0)
+        .timeout_global(Some(DEADLINE))
+        .build()
+        .into();
+    let sent = match body {
+        Some(body) => agent.run(request.header("content-type", "application/json").body(body).unwrap()),
+        None => agent.run(request.body(()).unwrap()),
+    };
+    read(sent.unwrap_or_else(|error| panic!("{method} {url}: {error}")))
+}
