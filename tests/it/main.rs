@@ -16,4 +16,5 @@ mod http;
 mod isolation;
 mod protocol;
 mod redis_layout;
+mod revocation;
 mod secrecy;
