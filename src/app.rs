@@ -272,3 +272,6 @@ async fn stop(services: &Services, deadline: Duration, hurry: impl Future<Output
         _ => log::error!("the backplane did not take the last changes in time"),
     }
 }
+
+#[cfg(test)]
+mod tests;

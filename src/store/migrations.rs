@@ -51,3 +51,34 @@ where
     }
     Ok(applied)
 }
+
+#[cfg(test)]
+mod tests {
+    use diesel::connection::SimpleConnection as _;
+
+    use super::*;
+    use crate::{
+        domain::{clock::Timestamp, ids::OrchestratorId},
+        store::{
+            connection::{Synchronous, open_sqlite},
+            queue_file::QueueFile,
+        },
+    };
+
+    #[test]
+    fn sessions_of_an_older_version_keep_their_owner() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("queue.db");
+        let mut old = open_sqlite(path.to_str().expect("text"), Synchronous::Full).expect("opened");
+        old.run_next_migration(QUEUE_FILE).expect("migrated");
+        let session =
+            r#"INSERT INTO sessions VALUES ('s1', '{"orchestratorId":"vp_1"}', 17), ('s2', '?', 17)"#;
+        old.batch_execute(session).expect("written");
+        drop(old);
+        let mut file = QueueFile::open(&path).expect("brought up to date");
+        let owner = OrchestratorId::parse("vp_1").expect("an id");
+        let sessions = file.read(|transaction| transaction.sessions_of(&owner, Timestamp(0)));
+        let ids: Vec<_> = sessions.expect("readable").into_iter().map(|(id, ..)| id).collect();
+        assert_eq!(ids, ["s1"]);
+    }
+}

@@ -6,23 +6,42 @@
 
 pub(crate) mod bus;
 pub(crate) mod fixtures;
+pub(crate) mod fleet;
+pub(crate) mod inspection;
 pub(crate) mod queue;
 pub(crate) mod records;
+pub(crate) mod registrations;
 pub(crate) mod registry;
+pub(crate) mod revocations;
+pub(crate) mod sessions;
+pub(crate) mod status;
 
 mod embedded;
 
 use std::future::Future;
 
 use neolith_hub::{
-    backplane::{bus::EventBus, queue::EventQueue, records::Records, registry::ConnectionRegistry},
+    backplane::{
+        bus::EventBus, fleet::Fleet, inspection::Inspection, queue::EventQueue, records::Records,
+        registrations::Registrations, registry::ConnectionRegistry, revocations::Revocations,
+        sessions::Sessions, status::Statuses,
+    },
     domain::clock::Timestamp,
 };
 
 /// Brings one implementation to life with nothing in it; dropping it takes everything away.
 pub(crate) trait Harness: Sized {
     /// The implementation.
-    type Backplane: EventQueue + EventBus + ConnectionRegistry + Records;
+    type Backplane: EventQueue
+        + EventBus
+        + ConnectionRegistry
+        + Records
+        + Sessions
+        + Revocations
+        + Registrations
+        + Statuses
+        + Fleet
+        + Inspection;
 
     /// Starts it.
     fn start() -> impl Future<Output = Self>;
@@ -72,8 +91,46 @@ macro_rules! contract_tests {
             records::presence_reports_changes_only,
             records::nobody_goes_offline_while_connected,
             records::heartbeats_are_taken,
+            records::the_latest_heartbeat_and_what_it_reported_can_be_read,
+            records::a_hundred_samples_are_kept_newest_first,
+            sessions::a_session_is_read_as_it_was_created,
+            sessions::a_session_is_over_when_its_time_is,
+            sessions::sessions_are_listed_newest_first_for_their_exact_owner,
+            sessions::a_change_keeps_the_scopes_and_the_refresh_token,
+            sessions::only_its_owner_changes_a_session,
+            sessions::an_extension_moves_the_end_and_nothing_else_does,
+            sessions::changes_at_the_same_time_are_all_kept,
+            sessions::activity_is_noted_for_the_owner_only,
+            sessions::a_heartbeat_is_noted_in_its_session,
+            sessions::an_ended_session_is_gone_and_its_tokens_are_revoked,
+            sessions::only_its_owner_ends_a_session,
+            sessions::an_attach_keeps_the_session_that_was_created_for_it,
+            sessions::a_created_session_leads_to_its_owner,
+            revocations::a_token_is_revoked_by_its_id,
+            revocations::a_session_is_revoked_with_all_its_tokens,
+            revocations::tokens_from_before_a_moment_are_revoked,
+            revocations::a_revocation_is_never_weakened,
+            revocations::an_attach_heeds_every_kind_of_revocation,
+            revocations::many_tokens_are_judged_in_turn,
+            registrations::the_same_instance_registers_again_and_again,
+            registrations::another_instance_waits_until_the_first_is_silent,
+            registrations::who_leaves_is_forgotten,
+            status::the_latest_explicit_choice_is_known,
+            status::who_says_active_lets_heartbeats_speak,
+            fleet::a_member_is_active_until_it_is_silent_for_a_minute,
+            fleet::a_heartbeat_of_a_stranger_is_refused,
+            fleet::a_heartbeat_changes_what_is_known,
+            fleet::the_long_silent_are_forgotten,
+            inspection::connections_are_paged_by_id,
+            inspection::a_connection_is_shown_as_it_is,
+            inspection::a_refused_connection_is_not_shown,
+            inspection::a_queue_is_paged_oldest_first,
+            inspection::a_cursor_survives_changes_of_the_queue,
+            inspection::a_purge_empties_the_queue_and_the_books_balance,
+            inspection::the_books_of_nobody_are_empty,
             bus::a_subscription_begins_restored_and_stays_open,
             bus::a_command_reaches_the_hub_it_names,
+            bus::a_command_to_all_reaches_every_hub,
         }
     };
     ($harness:ty => $($module:ident::$test:ident),+ $(,)?) => {

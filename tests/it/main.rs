@@ -18,4 +18,5 @@ mod http;
 mod isolation;
 mod protocol;
 mod redis_layout;
+mod revocation;
 mod secrecy;

@@ -38,3 +38,24 @@ pub(crate) async fn a_command_reaches_the_hub_it_names<H: Harness>(_: &H, backpl
         }
     }
 }
+
+pub(crate) async fn a_command_to_all_reaches_every_hub<H: Harness>(_: &H, backplane: &H::Backplane) {
+    let (mut here, mut there) = (backplane.subscribe(&node("node_1")), backplane.subscribe(&node("node_2")));
+    assert!(matches!(next(&mut here).await, BusMessage::Restored));
+    assert!(matches!(next(&mut there).await, BusMessage::Restored));
+    let commands = [
+        NodeCommand::EndSession { session: session("s1") },
+        NodeCommand::EndToken { jti: "t1".to_owned() },
+        NodeCommand::EndOrchestrator { orchestrator: orchestrator("vp_1"), issued_before_ms: 17 },
+        NodeCommand::Disconnect { connection: "c1".to_owned(), reason: "why not".to_owned() },
+    ];
+    for expected in commands {
+        backplane.command_all(&expected).await.expect("sent");
+        for messages in [&mut here, &mut there] {
+            match next(messages).await {
+                BusMessage::Command(command) => assert_eq!(command, expected),
+                other => panic!("not a command: {other:?}"),
+            }
+        }
+    }
+}

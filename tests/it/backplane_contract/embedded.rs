@@ -3,13 +3,16 @@
 use neolith_hub::{
     backplane::{
         embedded::EmbeddedBackplane,
+        inspection::Inspection,
         queue::{EventQueue, Loaded},
-        records::{HeartbeatRecord, Records},
+        records::Records,
+        registrations::Registrations,
         registry::{AttachOutcome, ConnectionRegistry},
+        revocations::{Revocation, Revocations, TokenIdentity},
+        sessions::Sessions,
     },
     domain::{
         clock::Timestamp,
-        ids::ConnectionId,
         subscription::{Subscriptions, TypePattern},
     },
 };
@@ -59,7 +62,8 @@ impl Harness for Embedded {
     }
 
     async fn revoke(&self, jti: &str, until: Timestamp) {
-        self.backplane.revoke(jti, until).await.expect("revoked");
+        let revocation = Revocation::Token { jti: jti.to_owned(), until };
+        self.backplane.revoke(&revocation).await.expect("revoked");
     }
 }
 
@@ -127,22 +131,36 @@ async fn a_revoked_session_does_not_attach_with_any_token() {
 #[tokio::test]
 async fn a_heartbeat_says_something_for_ninety_seconds() {
     let hub = Embedded::start().await;
-    let beat = |instance: &str, at| HeartbeatRecord {
-        node: node("node_1"),
-        connected_at: now(),
-        orchestrator: orchestrator(instance),
-        daemon: daemon("d1"),
-        session: session("s1"),
-        connection: ConnectionId::random(),
-        organization: None,
-        status: "busy",
-        metrics: None,
-        at,
+    let stale = heartbeat("stale", now().minus(Duration::from_secs(90)));
+    hub.backplane.heartbeats(&[heartbeat("fresh", now()), stale]).await.expect("taken");
+    let asked = [orchestrator("fresh"), orchestrator("stale")];
+    let views = hub.backplane.heartbeats_of(&asked).await.expect("readable");
+    assert!(matches!(views.as_slice(), [Some(_), None]), "{views:?}");
+}
+
+#[tokio::test]
+async fn sessions_registrations_and_revocations_outlive_a_kill() {
+    let hub = Embedded::start().await;
+    let until = now().plus(Duration::from_secs(3600));
+    let revocation = Revocation::IssuedBefore { orchestrator: orchestrator("vp_1"), at: now(), until };
+    let (kept, registered) = (super::sessions::record("s1", "vp_1"), super::registrations::of("d1"));
+    hub.backplane.create_session(&kept).await.expect("created");
+    hub.backplane.create_session(&super::sessions::record("s2", "vp_1")).await.expect("created");
+    hub.backplane.end_session(&session("s2"), None, now()).await.expect("ended");
+    hub.backplane.register(&registered, now()).await.expect("registered");
+    hub.backplane.revoke(&revocation).await.expect("revoked");
+
+    let hub = hub.kill();
+    assert_eq!(hub.backplane.session(&session("s1")).await, Ok(Some(kept)));
+    assert_eq!(hub.backplane.registrations(&[orchestrator("vp_1")]).await, Ok(vec![Some(registered)]));
+    let token = |name: &str, of| TokenIdentity {
+        jti: None,
+        session: Some(session(name)),
+        orchestrator: orchestrator(of),
+        issued_at: Some(Timestamp(0)),
     };
-    let (fresh, stale) = (beat("fresh", now()), beat("stale", now().minus(Duration::from_secs(90))));
-    hub.backplane.heartbeats(&[fresh.clone(), stale]).await.expect("taken");
-    assert_eq!(hub.backplane.heartbeat(&orchestrator("fresh")).await, Ok(Some(fresh)));
-    assert_eq!(hub.backplane.heartbeat(&orchestrator("stale")).await, Ok(None));
+    let tokens = [token("s2", "vp_2"), token("s1", "vp_1"), token("s1", "vp_2")];
+    assert_eq!(hub.backplane.are_revoked(&tokens).await, Ok(vec![true, true, false]));
 }
 
 #[tokio::test]

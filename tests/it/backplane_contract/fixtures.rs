@@ -6,6 +6,7 @@ use neolith_hub::{
     backplane::{
         commit::{Ack, CommitBatch, DeadLetter, GroupOutcome, OrchestratorCommit, Sent},
         queue::{EventQueue, Waiting},
+        records::{ConnectionRef, HeartbeatRecord},
         registry::{Attach, AttachOutcome, Attached, ConnectionRegistry, Detach, Remembered},
     },
     domain::{
@@ -124,6 +125,7 @@ pub(crate) fn attach(instance: &str) -> Attach {
         session: session(&format!("session_of_{instance}")),
         organization: None,
         jti: Some(format!("token_of_{instance}")),
+        issued_at: Some(now()),
         scopes: ScopeSet::standard(),
         limit: 5,
         now: now(),
@@ -150,4 +152,23 @@ pub(crate) async fn attached<B: ConnectionRegistry>(backplane: &B, request: &Att
 pub(crate) fn remembered(owner: &str, instance: &str, subscriptions: &Subscriptions) -> Remembered {
     let subscriptions = Arc::new(subscriptions.clone());
     Remembered { orchestrator: orchestrator(owner), daemon: daemon(instance), subscriptions }
+}
+
+/// A heartbeat of `d1` of `owner`, over HTTP.
+pub(crate) fn heartbeat(owner: &str, at: Timestamp) -> HeartbeatRecord {
+    HeartbeatRecord {
+        orchestrator: orchestrator(owner),
+        daemon: daemon("d1"),
+        session: session("session_of_d1"),
+        via: None,
+        organization: None,
+        status: "busy",
+        metrics: None,
+        at,
+    }
+}
+
+/// The connection that `request` asked to be counted.
+pub(crate) fn via(request: &Attach) -> Option<ConnectionRef> {
+    Some(ConnectionRef { id: request.connection, node: request.node.clone(), connected_at: request.now })
 }

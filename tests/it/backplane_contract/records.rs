@@ -5,8 +5,9 @@ use neolith_hub::{
         records::{HeartbeatRecord, Presence, PresenceChange, Records},
         registry::ConnectionRegistry,
     },
-    domain::ids::ConnectionId,
+    domain::clock::Timestamp,
 };
+use serde_json::json;
 
 use super::{Harness, fixtures::*};
 
@@ -48,19 +49,38 @@ pub(crate) async fn nobody_goes_offline_while_connected<H: Harness>(_: &H, backp
 
 pub(crate) async fn heartbeats_are_taken<H: Harness>(_: &H, backplane: &H::Backplane) {
     let metrics = serde_json::json!({ "memoryUsageBytes": 1 }).as_object().cloned();
-    let beat = HeartbeatRecord {
-        node: node("node_1"),
-        connected_at: now(),
-        orchestrator: orchestrator("vp_1"),
-        daemon: daemon("d1"),
-        session: session("session_of_d1"),
-        connection: ConnectionId::random(),
-        organization: None,
-        status: "active",
-        metrics,
-        at: now(),
-    };
+    let request = attach("d1");
+    let beat = HeartbeatRecord { metrics, via: via(&request), ..heartbeat("vp_1", now()) };
     let without_metrics = HeartbeatRecord { metrics: None, ..beat.clone() };
     assert_eq!(backplane.heartbeats(&[beat, without_metrics]).await, Ok(()));
     assert_eq!(backplane.heartbeats(&[]).await, Ok(()));
+}
+
+fn reporting(number: u64, at: Timestamp) -> HeartbeatRecord {
+    HeartbeatRecord { metrics: json!({ "n": number }).as_object().cloned(), ..heartbeat("vp_1", at) }
+}
+
+pub(crate) async fn the_latest_heartbeat_and_what_it_reported_can_be_read<H: Harness>(
+    _: &H,
+    backplane: &H::Backplane,
+) {
+    let at = now();
+    backplane.heartbeats(&[reporting(7, at)]).await.expect("taken");
+    let asked = [orchestrator("vp_2"), orchestrator("vp_1")];
+    let views = backplane.heartbeats_of(&asked).await.expect("readable");
+    let [None, Some(view)] = views.as_slice() else { panic!("{views:?}") };
+    assert_eq!((view.status.as_str(), view.received_at), ("busy", at));
+    assert_eq!((view.daemon.as_deref(), view.session.as_deref()), (Some("d1"), Some("session_of_d1")));
+    assert_eq!(view.metrics["n"], 7);
+    assert_eq!(backplane.heartbeats_of(&[]).await, Ok(Vec::new()));
+}
+
+pub(crate) async fn a_hundred_samples_are_kept_newest_first<H: Harness>(_: &H, backplane: &H::Backplane) {
+    assert_eq!(backplane.metrics_history(&orchestrator("vp_1")).await, Ok(Vec::new()));
+    let beats: Vec<_> = (0..110).map(|number| reporting(number, now())).collect();
+    backplane.heartbeats(&beats).await.expect("taken");
+    let history = backplane.metrics_history(&orchestrator("vp_1")).await.expect("readable");
+    let numbers: Vec<_> = history.iter().map(|sample| sample["n"].as_u64().expect("a number")).collect();
+    assert_eq!(numbers, (10..110).rev().collect::<Vec<_>>());
+    assert!(history[0]["timestamp"].is_string());
 }
