@@ -13,7 +13,7 @@ use crate::{
     actors::status_recorder::Because,
     auth::token::{Grant, TokenError},
     backplane::{
-        revocations::Revocations as _,
+        revocations::{Revocations as _, TokenIdentity},
         sessions::{
             SESSION_LIFETIME, SessionChange, SessionKind, SessionRecord, SessionStatus, SessionUpdate,
             Sessions as _,
@@ -162,7 +162,7 @@ async fn open_session(
     let capabilities = profile.orchestrator.capabilities.as_array().into_iter().flatten();
     let capabilities = capabilities.filter_map(Value::as_str);
     let scopes = ScopeSet::grant(requested.iter().map(String::as_str), holder.allowed, capabilities);
-    let at = now().wall;
+    let at = issue_time(state, holder).await?;
     let session = session_id(holder)?;
     let grant = Grant {
         orchestrator: &holder.orchestrator,
@@ -212,6 +212,25 @@ async fn open_session(
         vp: orchestrator.clone(),
         orchestrator,
     }))
+}
+
+/// The time from which new tokens count. Tokens say in whole seconds when they were issued, so those of
+/// the second in which everything before was revoked count as revoked; then the next second is awaited.
+async fn issue_time(state: &HttpState, holder: &Holder) -> Result<Timestamp, ApiError> {
+    let at = now().wall;
+    let issued_at = Timestamp(at.0 - at.0.rem_euclid(1000));
+    let token = TokenIdentity {
+        jti: None,
+        session: None,
+        orchestrator: holder.orchestrator.clone(),
+        issued_at: Some(issued_at),
+    };
+    if !state.shared().backplane.is_revoked(&token).await? {
+        return Ok(at);
+    }
+    let next = issued_at.plus(Duration::from_secs(1));
+    tokio::time::sleep(next.since(at)).await;
+    Ok(now().wall)
 }
 
 /// Unpredictable, unlike its ancestors, and long names stay within the limit of ids.

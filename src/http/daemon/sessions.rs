@@ -10,9 +10,12 @@ use utoipa::{IntoParams, ToSchema};
 use super::registration::Done;
 use crate::{
     actors::revocation,
-    backplane::sessions::{
-        MAX_SESSION_LIFETIME, SESSION_LIFETIME, SessionChange, SessionEnd, SessionKind, SessionRecord,
-        SessionStatus, SessionUpdate, Sessions as _,
+    backplane::{
+        revocations::Revocation,
+        sessions::{
+            MAX_SESSION_LIFETIME, SESSION_LIFETIME, SessionChange, SessionEnd, SessionKind, SessionRecord,
+            SessionStatus, SessionUpdate, Sessions as _, TOKEN_LIFETIME,
+        },
     },
     domain::{
         clock::{Timestamp, now},
@@ -298,11 +301,18 @@ pub(super) async fn update(
     };
     let backplane = &state.shared().backplane;
     match backplane.update_session(&id, &token.orchestrator, &change, now().wall).await? {
-        SessionUpdate::Updated(record) => Ok(HttpResponse::Ok().json(SessionAnswer {
-            success: true,
-            session: Session::from(*record),
-            message: "Session updated successfully",
-        })),
+        SessionUpdate::Updated(record) => {
+            // Whoever says that a session is over means its tokens and sockets too; the record stays.
+            if !matches!(record.status, SessionStatus::Active | SessionStatus::Idle) {
+                let until = now().wall.plus(TOKEN_LIFETIME);
+                revocation::revoke(state.shared(), &Revocation::Session { id, until }).await?;
+            }
+            Ok(HttpResponse::Ok().json(SessionAnswer {
+                success: true,
+                session: Session::from(*record),
+                message: "Session updated successfully",
+            }))
+        }
         SessionUpdate::NotFound => Err(not_found()),
         SessionUpdate::Foreign => Err(foreign()),
     }
