@@ -26,9 +26,10 @@ use serde_json::{Value, json};
 
 use super::{
     hub::{Hub, Setup},
-    identity::unique,
+    identity::{Identity, unique},
     postgres::PostgresServer,
     redis::RedisServer,
+    socket::Daemon,
 };
 
 /// Of whichever tests run at the same time; the last of them stops it.
@@ -265,6 +266,12 @@ impl Orchestrator<'_> {
         let body = json!({ "apiKey": self.key, "apiSecret": self.secret, "scopes": scopes });
         let answer = self.hub().call("POST", "/api/daemon/auth").json(&body).expect(200);
         answer["accessToken"].as_str().unwrap().to_owned()
+    }
+
+    /// A daemon of it on a socket.
+    #[track_caller]
+    pub(crate) fn connect(&self) -> Daemon {
+        Daemon::connect(self.hub(), &Identity::holding(&self.id, self.token()))
     }
 
     /// Makes it a member of its organization's channel.
