@@ -1,0 +1,366 @@
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use jsonschema::{Draft, Validator};
+
+use super::*;
+use crate::{
+    domain::{
+        clock::Timestamp,
+        envelope::{Context, Published},
+        event::EventType,
+        ids::{ConnectionId, DaemonId, OrchestratorId, SessionId},
+        scope::{Scope, ScopeSet},
+        subscription::{MAX_CHANNELS, MAX_SUBSCRIPTIONS, TypePattern},
+    },
+    protocol::{
+        client_frame::{ClientMessage, MAX_ACK_IDS, decode},
+        codes::ErrorCode,
+        event_frame::Delivery,
+        server_frame::{AuthSuccess, ServerMessage},
+    },
+};
+
+fn schemas() -> Schemas {
+    Schemas::load().expect("schemas")
+}
+
+fn ready(schema: &Value, draft: Draft) -> Validator {
+    let options = jsonschema::options().with_draft(draft).should_validate_formats(true);
+    options.build(schema).unwrap_or_else(|error| panic!("{error}: {schema}"))
+}
+
+/// A schema as it is served, and as AsyncAPI tools read it: they must mean the same.
+fn dialects(name: &str) -> [Validator; 2] {
+    let alone = schemas().complete(name).unwrap_or_else(|| panic!("{name}"));
+    let component = json!({
+        "allOf": [{ "$ref": format!("#/components/schemas/{name}") }],
+        "components": { "schemas": schemas().components() },
+    });
+    [ready(&alone, Draft::Draft202012), ready(&component, Draft::Draft7)]
+}
+
+#[test]
+fn every_schema_is_one_and_its_examples_are_good() {
+    let schemas = schemas();
+    for name in schemas.names() {
+        let schema = schemas.complete(name).expect("a schema");
+        assert!(jsonschema::draft202012::meta::is_valid(&schema), "{name}");
+        assert!(schema["title"].is_string() && schema["description"].is_string(), "{name}");
+        let examples = schema["examples"].as_array().expect("examples");
+        assert!(!examples.is_empty(), "{name}");
+        for example in examples {
+            for validator in dialects(name) {
+                let problem = validator.validate(example).err().map(|error| error.to_string());
+                assert_eq!(problem, None, "{name}: {example}");
+            }
+            if name.starts_with("client.") {
+                decode(&example.to_string()).expect("a frame");
+            }
+        }
+    }
+}
+
+#[test]
+fn everything_shared_is_used_and_everything_used_is_there() {
+    let schemas = schemas();
+    let mut used = BTreeSet::new();
+    for name in schemas.named.keys() {
+        let complete = schemas.complete(name).expect("a schema");
+        let definitions = complete.get("$defs").and_then(Value::as_object);
+        used.extend(definitions.into_iter().flat_map(Map::keys).cloned());
+    }
+    assert!(schemas.common.keys().all(|name| used.contains(name)), "{used:?}");
+}
+
+/// One of each, so that a new kind of frame cannot be forgotten here.
+fn client_name(message: &ClientMessage) -> &'static str {
+    match message {
+        ClientMessage::Auth(_) => "client.auth",
+        ClientMessage::Heartbeat(_) => "client.heartbeat",
+        ClientMessage::Subscribe { .. } => "client.subscribe",
+        ClientMessage::Unsubscribe { .. } => "client.unsubscribe",
+        ClientMessage::Ack { .. } => "client.ack",
+        ClientMessage::Ping => "client.ping",
+    }
+}
+
+fn server_name(message: &ServerMessage) -> &'static str {
+    match message {
+        ServerMessage::AuthSuccess(_) => "server.auth_success",
+        ServerMessage::AuthError { .. } => "server.auth_error",
+        ServerMessage::HeartbeatAck { .. } => "server.heartbeat_ack",
+        ServerMessage::Error { .. } => "server.error",
+        ServerMessage::RateLimit { .. } => "server.rate_limit",
+        ServerMessage::Reconnect { .. } => "server.reconnect",
+        ServerMessage::Pong => "server.pong",
+    }
+}
+
+/// Refuses members that the schema does not name, at every level that names any.
+fn strict(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if members.contains_key("properties") && members.contains_key("required") {
+                members.insert("additionalProperties".to_owned(), json!(false));
+            }
+            members.values_mut().for_each(strict);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strict),
+        _ => {}
+    }
+}
+
+#[track_caller]
+fn assert_described(name: &str, text: &str) {
+    let frame: Value = serde_json::from_str(text).expect("JSON");
+    let mut schema = schemas().complete(name).expect("a schema");
+    strict(&mut schema);
+    let problem = ready(&schema, Draft::Draft202012).validate(&frame).err().map(|error| error.to_string());
+    assert_eq!(problem, None, "{name}: {frame}");
+}
+
+#[test]
+fn what_the_hub_says_is_described_to_the_last_member() {
+    let orchestrator = OrchestratorId::parse("vp_1").expect("an id");
+    let mut messages = vec![
+        ServerMessage::AuthSuccess(Box::new(AuthSuccess {
+            session_id: SessionId::parse("daemon_session_vp_1_x").expect("an id"),
+            scopes: Scope::ALL.iter().copied().collect::<ScopeSet>(),
+            heartbeat_interval: Duration::from_secs(30),
+            connection_id: ConnectionId::random(),
+            daemon_id: DaemonId::parse("d").expect("an id"),
+            orchestrator_id: orchestrator,
+            expires_at: Timestamp(3_600_000),
+        })),
+        ServerMessage::HeartbeatAck { next_heartbeat: Timestamp(30_000) },
+        ServerMessage::Reconnect { reason: "server_shutdown", delay: Duration::from_millis(250) },
+        ServerMessage::Pong,
+    ];
+    for action in ["message.send", "heartbeat"] {
+        let retry_after = Duration::from_millis(1);
+        messages.push(ServerMessage::RateLimit { action, retry_after, current_rate: 2, max_rate: 1 });
+    }
+    for code in ErrorCode::ALL {
+        let message = "eventIds: is required".to_owned();
+        let goes_to = [(ServerMessage::AuthError { code, message: message.clone() }, "server.auth_error")]
+            .into_iter()
+            .chain([None, Some("eventIds".to_owned())].map(|field| {
+                (ServerMessage::Error { code, message: message.clone(), field }, "server.error")
+            }));
+        let mut described = 0;
+        for (message, name) in goes_to {
+            let schema = schemas().complete(name).expect("a schema");
+            let codes = schema.pointer("/properties/payload/properties/code/enum").expect("codes").clone();
+            if codes.as_array().expect("codes").contains(&json!(code.as_str())) {
+                described += 1;
+                messages.push(message);
+            }
+        }
+        assert!(described > 0, "{code:?} stands in no schema");
+    }
+    for message in &messages {
+        let answers = !matches!(message, ServerMessage::Reconnect { .. });
+        for reply_to in [None, answers.then_some("r1")] {
+            assert_described(server_name(message), &message.encode(reply_to, Timestamp(0)));
+        }
+    }
+}
+
+#[test]
+fn events_are_described_to_the_last_member() {
+    for more in ["", r#","channelId":"c","workspaceId":"w","priority":-9e99,"payload":{"a":[1]},"data":3"#] {
+        let json = format!(r#"{{"id":"e","type":"a.b","orchestratorId":"v"{more}}}"#);
+        let event =
+            Published::parse(&Bytes::from(json), &Context::default(), Timestamp(0)).expect("an event");
+        let delivery = Delivery::new(Arc::new(event.event));
+        for attempt in [1, 2] {
+            assert_described("server.event", &delivery.frame(attempt, Timestamp(0)));
+        }
+    }
+}
+
+#[test]
+fn limits_are_those_of_the_code() {
+    let limit = |name: &str, pointer: &str| schemas().get(name).and_then(|s| s.pointer(pointer).cloned());
+    let payload = |member: &str| format!("/properties/payload/properties/{member}/maxItems");
+    assert_eq!(limit("client.ack", &payload("eventIds")), Some(json!(MAX_ACK_IDS)));
+    assert_eq!(limit("client.subscribe", &payload("eventTypes")), Some(json!(MAX_SUBSCRIPTIONS)));
+    assert_eq!(limit("client.unsubscribe", &payload("eventTypes")), Some(json!(MAX_SUBSCRIPTIONS)));
+    assert_eq!(limit("client.subscribe", &payload("channelIds")), Some(json!(MAX_CHANNELS)));
+}
+
+/// Short texts of characters that mean something to ids, types and patterns.
+fn texts() -> Vec<String> {
+    let parts =
+        ["", "a", "*", ".", "-", "_", ":", "{", "}", " ", "\u{0}", "\u{85}", "\u{a0}", "\u{3000}", "é", "/"];
+    let pairs = parts.iter().flat_map(|a| parts.iter().map(move |b| format!("{a}{b}")));
+    let around =
+        parts.iter().flat_map(|part| [format!("a{part}b"), format!("a.{part}"), format!("a{part}*")]);
+    let long = [63, 64, 65, 128, 129, 256, 257].into_iter().flat_map(|length| {
+        let name = "x".repeat(length);
+        [format!("{name}.*"), format!("{}.", &name[1..]), name]
+    });
+    let known = ["message.*", "message_created", "mention", "mentions", "**", ".*"].map(str::to_owned);
+    pairs.chain(around).chain(long).chain(known).collect()
+}
+
+fn definition(name: &str) -> Validator {
+    let components = schemas().components();
+    let schema =
+        json!({ "$ref": format!("#/components/schemas/{name}"), "components": { "schemas": components } });
+    ready(&schema, Draft::Draft202012)
+}
+
+#[test]
+fn ids_and_types_are_described_as_they_are_read() {
+    use crate::domain::ids::{ChannelId, EventId};
+    let rules: [(&str, fn(&str) -> bool); 6] = [
+        ("daemonId", |text| DaemonId::parse(text).is_ok()),
+        ("sessionId", |text| SessionId::parse(text).is_ok()),
+        ("orchestratorId", |text| OrchestratorId::parse(text).is_ok()),
+        ("channelId", |text| ChannelId::parse(text).is_ok()),
+        ("eventId", |text| EventId::parse(text).is_ok()),
+        ("typePattern", |text| TypePattern::parse(text).is_ok()),
+    ];
+    for (name, reads) in rules {
+        let validator = definition(name);
+        for text in texts() {
+            assert_eq!(validator.is_valid(&json!(text)), reads(&text), "{name}: {text:?}");
+        }
+    }
+    for text in texts().iter().filter(|text| !text.is_empty()) {
+        let event = json!({ "id": "e", "type": text, "orchestratorId": "v" });
+        let read = EventType::parse(text).is_some();
+        assert!(dialects("event").iter().all(|schema| schema.is_valid(&event) == read), "{text:?}");
+    }
+}
+
+/// Values that may stand anywhere.
+fn values() -> Vec<Value> {
+    let texts = ["", "a", "active", "a.b", "*", "a b", "v", "2026-11-21T04:00:00Z", "yesterday"];
+    let others =
+        [json!(null), json!(true), json!(0), json!(-1), json!(1.5), json!(1e16), json!([]), json!({})];
+    let lists =
+        [json!(["a.b"]), json!(["a", "b"]), json!([null]), json!(["a", 1]), json!(["a b"]), json!([""])];
+    let objects = [json!({ "a": 1 }), json!({ "a": null }), json!({ "a": [] }), json!({ "a": {} })];
+    texts.into_iter().map(Value::from).chain(others).chain(lists).chain(objects).collect()
+}
+
+/// Every frame that differs from `frame` in one or two of the members at `places`.
+fn variants(frame: &Value, places: &[&str]) -> Vec<Value> {
+    let set = |frame: &Value, place: &str, value: Option<&Value>| {
+        let mut frame = frame.clone();
+        let (parent, name) = place.rsplit_once('/').expect("a place");
+        if let Some(members) = frame.pointer_mut(parent).and_then(Value::as_object_mut) {
+            match value {
+                Some(value) => members.insert(name.to_owned(), value.clone()),
+                None => members.remove(name),
+            };
+        }
+        frame
+    };
+    let values = values();
+    let choices = || std::iter::once(None).chain(values.iter().map(Some));
+    let change = |frame: &Value| {
+        let changed = places.iter().flat_map(|place| choices().map(move |value| (place, value)));
+        changed.map(|(place, value)| set(frame, place, value)).collect::<Vec<_>>()
+    };
+    change(frame).iter().flat_map(change).collect()
+}
+
+#[test]
+fn clients_are_described_as_they_are_read() {
+    let token = json!({ "type": "auth", "token": "t" });
+    let frames: [(Value, &[&str]); 7] = [
+        (
+            json!({ "type": "auth", "payload": { "accessToken": "t", "daemonId": "d", "orchestratorId": "v" } }),
+            &[
+                "/payload",
+                "/token",
+                "/payload/accessToken",
+                "/payload/daemonId",
+                "/payload/orchestratorId",
+                "/payload/vpId",
+            ],
+        ),
+        (token, &["/payload", "/token", "/id"]),
+        (
+            json!({ "type": "heartbeat", "payload": {} }),
+            &["/id", "/payload", "/payload/status", "/payload/metrics"],
+        ),
+        (
+            json!({ "type": "subscribe", "payload": { "eventTypes": ["a.b"] } }),
+            &["/id", "/payload", "/payload/eventTypes", "/payload/channelIds"],
+        ),
+        (
+            json!({ "type": "unsubscribe", "payload": { "eventTypes": ["a.b"] } }),
+            &["/payload", "/payload/eventTypes", "/payload/channelIds"],
+        ),
+        (
+            json!({ "type": "ack", "payload": { "eventIds": ["e"] } }),
+            &["/payload", "/payload/eventIds", "/more"],
+        ),
+        (json!({ "type": "ping" }), &["/id", "/payload", "/token", "/timestamp"]),
+    ];
+    for (frame, places) in frames {
+        let message = decode(&frame.to_string()).expect("a frame").message;
+        let schemas = dialects(client_name(&message));
+        for frame in variants(&frame, places) {
+            let payload = &frame["payload"];
+            let names = [&payload["orchestratorId"], &payload["vpId"]];
+            if names.iter().all(|name| name.is_string()) && names[0] != names[1] {
+                continue; // A schema cannot say that they must agree.
+            }
+            let read = decode(&frame.to_string()).is_ok();
+            for schema in &schemas {
+                assert_eq!(schema.is_valid(&frame), read, "{frame}");
+            }
+        }
+    }
+}
+
+#[test]
+fn publishers_are_described_as_they_are_read() {
+    let frame = json!({ "id": "v", "type": "a.b", "orchestratorId": "v" });
+    let pairs: &[&[&str]] = &[
+        &["/id", "/eventId"],
+        &["/type", "/eventType"],
+        &["/orchestratorId", "/vpId", "/daemonId"],
+        &["/organizationId", "/channelId", "/workspaceId"],
+        &["/payload", "/data"],
+        &["/timestamp", "/createdAt"],
+        &["/requiresAck", "/priority", "/more"],
+    ];
+    for places in pairs {
+        for event in variants(&frame, places) {
+            let contradicts = |a: &str, b: &str| {
+                let said = |name: &str| event[name].as_str().filter(|text| !text.is_empty());
+                said(a).is_some_and(|a| said(b).is_some_and(|b| a != b))
+            };
+            let spellings = [("id", "eventId"), ("type", "eventType"), ("orchestratorId", "vpId")];
+            if spellings.iter().any(|(a, b)| contradicts(a, b)) {
+                continue; // A schema cannot say that they must agree.
+            }
+            let text = Bytes::from(event.to_string());
+            let by = DaemonId::parse("d").ok();
+            for (name, daemon) in [("event", None), ("event.envelope", by)] {
+                let context = Context { daemon, ..Context::default() };
+                let read =
+                    Published::parse(&text, &context, Timestamp(0)).map(drop).map_err(|e| e.to_string());
+                for schema in dialects_of(name) {
+                    assert_eq!(schema.is_valid(&event), read.is_ok(), "{name}: {event}: {read:?}");
+                }
+            }
+        }
+    }
+}
+
+/// The same, built once: thousands of events are held against these.
+fn dialects_of(name: &str) -> &'static [Validator; 2] {
+    use std::sync::OnceLock;
+    static EVENT: OnceLock<[Validator; 2]> = OnceLock::new();
+    static ENVELOPE: OnceLock<[Validator; 2]> = OnceLock::new();
+    let place = if name == "event" { &EVENT } else { &ENVELOPE };
+    place.get_or_init(|| dialects(name))
+}
