@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{HttpRequest, http::header, web};
 
-use super::{error::ApiError, input::Inputs, limits::RequestLimits, openapi};
+use super::{docs::Docs, error::ApiError, input::Inputs, limits::RequestLimits, openapi};
 use crate::{
     actors::services::{Services, Shared},
     auth::token::TokenMinter,
@@ -25,6 +25,8 @@ pub struct HttpState {
     pub(super) limits: RequestLimits,
     /// The API's own description.
     pub(super) description: serde_json::Value,
+    /// The descriptions of the WebSocket and of events, and the pages about them.
+    pub(super) docs: Docs,
     /// What bodies must look like.
     pub(super) inputs: Inputs,
     /// Issues tokens.
@@ -41,8 +43,9 @@ impl HttpState {
         let minter = TokenMinter::new(auth.jwt_secret.expose(), &auth.issuer, &auth.audience);
         let description = openapi::description();
         let inputs = Inputs::new(&description)?;
+        let docs = Docs::new()?;
         let limits = RequestLimits::new(&config.limits);
-        Ok(Self { services, config, database, limits, description, inputs, minter })
+        Ok(Self { services, config, database, limits, description, docs, inputs, minter })
     }
     /// What the actors share.
     pub(super) fn shared(&self) -> &Arc<Shared> {

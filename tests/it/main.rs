@@ -4,6 +4,7 @@
 
 mod support;
 
+mod api_description;
 mod architecture;
 mod authentication;
 mod backplane_contract;
