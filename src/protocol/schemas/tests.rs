@@ -364,3 +364,30 @@ fn dialects_of(name: &str) -> &'static [Validator; 2] {
     let place = if name == "event" { &EVENT } else { &ENVELOPE };
     place.get_or_init(|| dialects(name))
 }
+
+#[test]
+fn no_code_is_forgotten() {
+    use crate::protocol::codes::CloseReason;
+    for code in ErrorCode::ALL {
+        // A new code fails to compile here: add it to the list of all as well.
+        match code {
+            ErrorCode::AuthFailed | ErrorCode::TokenExpired | ErrorCode::InsufficientScope => {}
+            ErrorCode::MaxConnections | ErrorCode::InvalidMessage | ErrorCode::NotAuthenticated => {}
+            ErrorCode::InternalError => {}
+        }
+    }
+    let codes: Vec<u16> = CloseReason::ALL.into_iter().map(CloseReason::code).collect();
+    assert!(codes.is_sorted(), "{codes:?}");
+    let documented = include_str!("../../../docs/websocket.md");
+    for (reason, code) in CloseReason::ALL.into_iter().zip(codes) {
+        assert!(documented.contains(&format!("| {code} |")), "{reason}");
+        match reason {
+            CloseReason::Normal | CloseReason::GoingAway | CloseReason::ProtocolError => {}
+            CloseReason::UnsupportedData | CloseReason::TooBig | CloseReason::Internal => {}
+            CloseReason::AuthFailed | CloseReason::AuthTimeout | CloseReason::TokenExpired => {}
+            CloseReason::RateLimited | CloseReason::MaxConnections => {}
+            CloseReason::InsufficientScope | CloseReason::SessionTerminated => {}
+            CloseReason::SlowConsumer | CloseReason::HeartbeatTimeout | CloseReason::Abnormal => {}
+        }
+    }
+}
