@@ -13,8 +13,11 @@ const INTRODUCTION: &str = "Brings events to fleets of agent daemons. A daemon o
     acknowledges. Publishers write events to Redis channels, or send them to `POST /api/events`.\n\n\
     Every connection ends with one of these close codes:\n\n| Code | Text | Reconnect? |\n|---|---|---|\n";
 
+/// Whether a message of a name is meant.
+type Means = fn(&str) -> bool;
+
 /// The channels, and which messages are on them.
-const CHANNELS: [(&str, fn(&str) -> bool); 5] = [
+const CHANNELS: [(&str, Means); 5] = [
     ("daemonSocket", is_frame),
     ("daemonSocketUnderApi", is_frame),
     ("events", |name| name == "event"),

@@ -94,7 +94,8 @@ fn a_token_is_read_wherever_the_schema_allows_it(mode: Mode) {
     let world = mode.start();
     let validator = validator(&schema(&world.hub, "client.auth"));
     let payload = |who: &Identity| json!({ "accessToken": who.token, "daemonId": who.daemon, "vpId": who.orchestrator });
-    let frames: [(bool, fn(&Identity, Value) -> Value); 10] = [
+    type Write = fn(&Identity, Value) -> Value;
+    let frames: [(bool, Write); 10] = [
         (true, |_, payload| json!({ "type": "auth", "payload": payload })),
         (true, |who, _| json!({ "type": "auth", "token": who.token })),
         (true, |who, _| json!({ "type": "auth", "token": who.token, "payload": null })),
