@@ -219,6 +219,9 @@ impl EventRouter {
     fn route(&mut self, event: Event, origin: Origin) -> Routed {
         let event = Arc::new(event);
         if origin == Origin::Ephemeral {
+            if self.shared.state.has_peers() {
+                self.to_forward.push(event.clone());
+            }
             return self.hand_out(&event);
         }
         let sighting = self.recent.observe(&event.orchestrator, &event.id, event.timestamp, now().wall);
