@@ -306,6 +306,18 @@ impl Event {
         self.rewrite()
     }
 
+    /// Replaces the payload, unless the event would then be too large or the payload is no JSON.
+    pub(super) fn replace_payload(&mut self, payload: Bytes) {
+        if self.body.len().saturating_sub(self.payload.len()).saturating_add(payload.len()) > MAX_EVENT_BYTES
+        {
+            return;
+        }
+        let before = std::mem::replace(&mut self.payload, payload);
+        if self.rewrite().is_err() {
+            self.payload = before;
+        }
+    }
+
     /// Writes `body` anew from the fields, so that the kept JSON says what the hub understood.
     fn rewrite(&mut self) -> Result<(), EnvelopeError> {
         let json = |error: serde_json::Error| EnvelopeError::Json(error.to_string());

@@ -129,12 +129,12 @@ async fn read(state: &HttpState, entry: &Bytes) -> Result<Event, String> {
         shared.metrics.malformed(error.kind());
         error.to_string()
     })?;
-    let name = Resolver::name(&published);
-    let target = match shared.resolver.cached(&name, &shared.connections) {
-        Some(target) => target,
-        None => shared.resolver.resolve(name).await,
+    let question = Resolver::question(&published);
+    let answer = match shared.resolver.cached(&question, &shared.connections) {
+        Some(answer) => answer,
+        None => shared.resolver.resolve(&question).await,
     };
-    address(published, target).map_err(str::to_owned)
+    address(published, answer).map_err(str::to_owned)
 }
 
 impl Verdict {

@@ -3,8 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::support::{
+    event::Event,
     eventually::eventually,
+    identity::Identity,
     platform::{Orchestrator, Organization, Platform, Stand, on_both_stands},
+    publisher,
 };
 
 const PATH: &str = "/api/daemon/messages";
@@ -196,7 +199,33 @@ fn a_message_that_nobody_announced_is_announced_later(stand: Stand) {
     eventually(announced, "it is marked as announced");
 }
 
+/// A publisher that only knows the author's id, as the documented one does, is helped out.
+fn the_name_of_an_author_is_filled_in(stand: Stand) {
+    let platform = stand.start();
+    let organization = platform.organization();
+    let [author, reader] = pair(&organization);
+    let mut daemon = reader.connect();
+    daemon.subscribe(&["message.received"]);
+    let to_reader = Identity::holding(&reader.id, String::new());
+    let with_author = |payload: Value| Event::to(&to_reader).set("payload", payload);
+    let events = [
+        with_author(json!({ "authorId": author.user, "content": "1" })),
+        with_author(json!({ "authorId": "somebody-else", "content": "2" })),
+        with_author(json!({ "authorId": author.user, "authorName": "As published", "content": "3" })),
+        with_author(json!({ "authorId": author.user, "content": "4" })),
+    ];
+    publisher::post(&platform.hub, &events);
+    let name = json!(format!("Agent {}", author.id));
+    for (content, expected) in
+        [("1", name.clone()), ("2", Value::Null), ("3", json!("As published")), ("4", name)]
+    {
+        let data = daemon.take_event()["data"].take();
+        assert_eq!((&data["content"], &data["authorName"]), (&json!(content), &expected), "{data}");
+    }
+}
+
 on_both_stands!(
+    the_name_of_an_author_is_filled_in,
     a_message_becomes_events,
     a_message_waits_for_those_who_are_away,
     whoever_is_mentioned_is_told_so,
