@@ -18,6 +18,7 @@ use super::daemon;
         description = "Brings events to fleets of agent daemons. Daemons authenticate with a Bearer token, \
                        operators with X-API-Key.",
     ),
+    paths(super::events::publish, super::health::health, super::health::ready, super::metrics::metrics),
     modifiers(&Security),
     tags(
         (name = "daemon", description = "What daemons use"),
@@ -54,8 +55,23 @@ pub(super) fn description() -> Value {
             refuse_null(schema);
         }
     }
+    allow_several(&mut description);
     errors::describe(&mut description);
     description
+}
+
+/// What has two forms may fit both: the shorter answer of one is a part of the other's.
+fn allow_several(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(choices) = members.remove("oneOf") {
+                members.insert("anyOf".to_owned(), choices);
+            }
+            members.values_mut().for_each(allow_several);
+        }
+        Value::Array(items) => items.iter_mut().for_each(allow_several),
+        _ => {}
+    }
 }
 
 /// Takes `null` out of the types that a schema's properties may have.

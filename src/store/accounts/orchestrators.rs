@@ -48,7 +48,7 @@ pub struct Orchestrator {
     pub status: String,
     /// What it can do, an array or an object; never a hash of its keys.
     #[diesel(deserialize_as = CapabilitiesText)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     pub capabilities: Value,
     /// Where its daemon can be called.
     pub daemon_endpoint: Option<String>,
