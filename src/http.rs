@@ -1,6 +1,7 @@
 //! The routes, by noun. Each folder has its own page of them; this page puts them together.
 
 mod accounts;
+mod admin;
 mod admission;
 mod body;
 mod caller;
@@ -11,6 +12,7 @@ mod events;
 mod health;
 mod input;
 mod limits;
+mod membership_notices;
 mod metrics;
 mod openapi;
 mod posting;
@@ -42,6 +44,7 @@ pub fn routes(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
         .service(resource("/metrics", "GET, HEAD").route(reading().to(metrics::metrics)))
         .service(resource("/api/events", "POST").route(web::post().to(events::publish)))
         .configure(daemon::routes)
+        .configure(admin::routes)
         .configure(docs::routes)
         .default_service(web::to(not_found));
     let mut paths = vec!["/daemon/ws", "/api/daemon/ws"];

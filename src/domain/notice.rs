@@ -15,7 +15,7 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct Notice<'a> {
     /// The event's type, such as `channel.joined`.
-    pub kind: &'static str,
+    pub kind: &'a str,
     /// Whom it is for.
     pub orchestrator: &'a OrchestratorId,
     /// Its tenant.

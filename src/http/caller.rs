@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, http::header};
 
 use super::{
+    admin,
     error::{ApiError, Code},
     limits::counted,
     state::HttpState,
@@ -139,6 +140,9 @@ pub(super) async fn operator(request: &HttpRequest, state: &HttpState) -> Result
         .ok_or_else(|| ApiError::unavailable("This route is closed: ADMIN_API_KEY is not configured"))?;
     if presented_key(request).is_some_and(|presented| api_key::matches(key, presented)) {
         return Ok(());
+    }
+    if presented_key(request).is_some() {
+        admin::record::refused(request, state).await;
     }
     slow_down(request, state).await;
     Err(ApiError::unauthorized())

@@ -2,7 +2,7 @@
 
 mod channels;
 mod credentials;
-mod departure;
+pub(super) mod departure;
 mod event_view;
 mod events;
 mod fleet;

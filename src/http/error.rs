@@ -38,6 +38,12 @@ impl ApiError {
         Self::new(Code::Validation, message)
     }
 
+    /// One field's content is wrong, in the form in which a schema's problems are told.
+    pub(super) fn field(name: &str, problem: impl Into<String>) -> Self {
+        let errors = json!({ name: [problem.into()] });
+        Self::validation("Validation failed").with_details(json!({ "errors": errors }))
+    }
+
     /// Who asks is not known. Never says why: expired, forged and missing look the same.
     pub(super) fn unauthorized() -> Self {
         Self::new(Code::Unauthorized, "Unauthorized")
@@ -159,6 +165,20 @@ impl From<StoreError> for ApiError {
             StoreError::Unavailable(_) => {
                 log::warn!(error:% = error; "a request needs the database");
                 Self::unavailable("The database is unavailable; try again")
+            }
+            StoreError::Conflict(field) => {
+                let message = match field.as_str() {
+                    "organization" => "The user belongs to another organization too".to_owned(),
+                    "orchestrator" => "An orchestrator appears as this user; delete that first".to_owned(),
+                    "capabilities" => {
+                        "Keys are kept in the capabilities, which must stay an object".to_owned()
+                    }
+                    field => format!("This {field} is taken"),
+                };
+                Self::new(Code::Conflict, message).with_details(json!({ "field": field }))
+            }
+            StoreError::Missing(what) => {
+                Self::field(&format!("{what}Id"), format!("There is no such {what}"))
             }
             _ => {
                 log::error!(error:% = error; "a request failed");

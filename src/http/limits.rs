@@ -38,6 +38,8 @@ pub(super) struct RequestLimits {
     pub(super) fleet: Limit<IpAddr>,
     /// Admin routes, per address.
     pub(super) admin: Limit<IpAddr>,
+    /// Entries of the audit log about a wrong key, per address: nobody floods it from outside.
+    pub(super) refusals_on_record: Limit<IpAddr>,
 }
 
 impl RequestLimits {
@@ -49,6 +51,7 @@ impl RequestLimits {
             login: Limit::per_minute(config.logins_per_address),
             fleet: Limit::per_minute(config.fleet_requests_per_address),
             admin: Limit::per_minute(config.admin_requests_per_address),
+            refusals_on_record: Limit::per_minute(NonZeroU32::MIN),
         }
     }
 }

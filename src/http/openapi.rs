@@ -9,7 +9,7 @@ use utoipa::{
     openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::daemon;
+use super::{admin, daemon};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -46,6 +46,7 @@ impl Modify for Security {
 pub(super) fn description() -> Value {
     let mut hub = Hub::openapi();
     hub.merge(daemon::Api::openapi());
+    hub.merge(admin::Api::openapi());
     let mut description = serde_json::to_value(hub).unwrap_or_default();
     let schemas = description.pointer_mut("/components/schemas").and_then(Value::as_object_mut);
     for (name, schema) in schemas.into_iter().flatten() {

@@ -2,23 +2,18 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::presence::Success;
 use crate::{
     auth::token::AccessToken,
-    domain::{
-        clock::now,
-        ids::{ChannelId, OrchestratorId, OrganizationId},
-        notice::Notice,
-        scope::Scope,
-    },
+    domain::{clock::now, ids::ChannelId, scope::Scope},
     http::{
         HttpState,
         accounts::Account,
         caller::{self, Unknown},
         error::{ApiError, Code},
+        membership_notices::{Membership, Who, announce},
     },
     store::accounts::{
         channels::{OwnChannel, is_private},
@@ -101,7 +96,7 @@ pub(super) async fn join(
     let (id, at) = (channel.to_string(), now().wall);
     match state.database(move |database| database.join(&user, &id, at)).await? {
         Joined::Joined => {
-            announce(&state, &token, &account, &channel, ["channel.joined", "channel.member_added"]).await;
+            announce(&state, who(&token, &account), &channel, Membership::Begun).await;
             Ok(Success::response())
         }
         Joined::AlreadyMember => Err(ApiError::new(Code::AlreadyMember, "Already a member")),
@@ -129,39 +124,14 @@ pub(super) async fn leave(
     if !state.database(move |database| database.leave(&user, &id, at)).await? {
         return Err(not_member());
     }
-    announce(&state, &token, &account, &channel, ["channel.left", "channel.member_removed"]).await;
+    announce(&state, who(&token, &account), &channel, Membership::Ended).await;
     Ok(Success::response())
 }
 
-/// Tells the daemons of the one who came or went, and those of the other members (contract 9.10).
-async fn announce(
-    state: &HttpState,
-    token: &AccessToken,
-    account: &Account,
-    channel: &ChannelId,
-    [own, others]: [&'static str; 2],
-) {
-    let at = now().wall;
-    let organization: &OrganizationId = &account.organization;
-    let notice = Notice {
-        kind: own,
-        orchestrator: &token.orchestrator,
-        organization: Some(organization),
-        channel: Some(channel),
-        payload: json!({ "channelId": channel }),
-        at,
-    };
-    state.tell(notice.event());
-    let id = channel.to_string();
-    let members = match state.database(move |database| database.orchestrators_in(&id)).await {
-        Ok(members) => members,
-        Err(_) => return,
-    };
-    let payload = json!({ "channelId": channel, "userId": account.user });
-    let members = members.iter().filter_map(|id| OrchestratorId::parse(id).ok());
-    for other in members.filter(|other| *other != token.orchestrator) {
-        let payload = payload.clone();
-        let notice = Notice { kind: others, orchestrator: &other, payload, ..notice.clone() };
-        state.tell(notice.event());
+fn who<'a>(token: &'a AccessToken, account: &'a Account) -> Who<'a> {
+    Who {
+        orchestrator: Some(&token.orchestrator),
+        organization: &account.organization,
+        user: account.user.as_deref(),
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 /// # Errors
 /// 503 when the backplane is away: then nothing may be half done that matters, for the revocation
 /// comes first.
-pub(super) async fn depart(
+pub(in crate::http) async fn depart(
     state: &HttpState,
     orchestrator: &OrchestratorId,
     organization: Option<&OrganizationId>,

@@ -11,7 +11,7 @@ use super::{
     Multi, containing, fresh_id, lower,
     members::admit,
     page::{Cursor, Page, PageRequest, newest_first},
-    write::{Parent, count},
+    write::{Failure, Parent, count},
 };
 use crate::{
     domain::{clock::Timestamp, ids::OrganizationId},
@@ -227,7 +227,8 @@ impl Database {
     /// Changes a user; nothing when there is none.
     ///
     /// # Errors
-    /// [`Conflict`](StoreError::Conflict) `email`.
+    /// [`Conflict`](StoreError::Conflict) `email`, and `organization` when the user belongs to another
+    /// organization too: one tenant does not rename what another one has.
     pub fn update_user(
         &self,
         id: &str,
@@ -236,6 +237,9 @@ impl Database {
         now: Timestamp,
     ) -> Result<Option<User>> {
         self.write(&[], |connection| {
+            if let Some(scope) = scope {
+                refuse_shared(connection, id, scope)?;
+            }
             let mut update = diesel::update(users::table)
                 .set((
                     users::updated_at.eq(now.utc()),
@@ -277,18 +281,27 @@ impl Database {
         self.write(&[], |connection| {
             let mut delete = diesel::delete(users::table).filter(users::id.eq(id.to_owned())).into_boxed();
             if let Some(scope) = scope {
-                // A statement that writes comes first, see the head of `accounts`.
-                diesel::update(users::table.find(id)).set(users::id.eq(id)).execute(connection)?;
-                if load(connection, id, Some(scope))?.is_some()
-                    && count(connection, ELSEWHERE, &[id, scope.as_str()])? > 0
-                {
-                    return Err(StoreError::Conflict("organization".to_owned()).into());
-                }
+                refuse_shared(connection, id, scope)?;
                 delete = delete.filter(belongs_to!(scope.as_str().to_owned()));
             }
             Ok(delete.execute(connection)? > 0)
         })
     }
+}
+
+/// Refuses to let one tenant decide about a user that another one has as well.
+fn refuse_shared(
+    connection: &mut AccountsConnection,
+    id: &str,
+    scope: &OrganizationId,
+) -> std::result::Result<(), Failure> {
+    // A statement that writes comes first, see the head of `accounts`.
+    diesel::update(users::table.find(id)).set(users::id.eq(id)).execute(connection)?;
+    let own = load(connection, id, Some(scope))?.is_some();
+    if own && count(connection, ELSEWHERE, &[id, scope.as_str()])? > 0 {
+        return Err(StoreError::Conflict("organization".to_owned()).into());
+    }
+    Ok(())
 }
 
 /// How often the user `$1` belongs to an organization other than `$2`.
