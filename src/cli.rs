@@ -2,6 +2,7 @@
 //! codes: 2 for a wrong configuration or wrong arguments, 1 for everything else.
 
 mod address;
+mod admin;
 mod check_config;
 mod error;
 mod health;
@@ -57,6 +58,8 @@ enum Command {
     Listen(listen::Arguments),
     /// Publish one event
     Publish(publish::Arguments),
+    /// Manage organizations, orchestrators, keys and what is live
+    Admin(admin::Arguments),
     /// Check the configuration and show it without secrets; creates nothing
     CheckConfig,
     /// Ask a running hub whether it is alive and ready
@@ -89,6 +92,7 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
             listen::run(&load(secrets)?, arguments)
         }
         Command::Publish(arguments) => publish::run(&load(Secrets::Create)?, &arguments),
+        Command::Admin(arguments) => admin::run(&overrides, &arguments),
         Command::CheckConfig => check_config::run(&load(Secrets::Inspect)?),
         Command::Health(arguments) => health::run(&load(Secrets::Inspect)?, &arguments),
     }
@@ -137,6 +141,12 @@ mod tests {
             "listen --orchestrator a --subscribe nonsense",
             "listen --orchestrator a --count 0",
             "listen",
+            "admin",
+            "admin member list",
+            "admin member list --org o --channel c",
+            "admin channel update c --set name",
+            "admin revoke --before 2030-01-01T00:00:00Z",
+            "admin bootstrap --organization o --orchestrator p --id a:b",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -13,5 +13,6 @@ pub mod notice;
 pub mod recent_ids;
 pub mod reported;
 pub mod scope;
+pub mod slug;
 
 pub mod subscription;
