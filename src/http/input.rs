@@ -52,25 +52,30 @@ impl Naming {
 pub(super) struct Inputs(HashMap<String, Validator>);
 
 impl Inputs {
-    /// Takes every schema under `components` that is an object.
+    /// Takes the schemas under `components` that are bodies, by their names: `…Request` or `…Patch`.
     ///
     /// # Errors
     /// When one of them is no valid schema.
     pub(super) fn new(description: &Value) -> Result<Self, String> {
-        let components = description.get("components").cloned().unwrap_or_default();
-        let names =
-            components.get("schemas").and_then(Value::as_object).map(|schemas| schemas.keys().cloned());
-        let names: Vec<String> = names.into_iter().flatten().collect();
-        let mut validators = HashMap::with_capacity(names.len());
-        for name in names {
-            let schema = json!({ "$ref": format!("#/components/schemas/{name}"), "components": components });
+        let none = Map::new();
+        let schemas = description.pointer("/components/schemas").and_then(Value::as_object).unwrap_or(&none);
+        let bodies = schemas.keys().filter(|name| name.ends_with("Request") || name.ends_with("Patch"));
+        let mut validators = HashMap::new();
+        for name in bodies {
+            // Only what it refers to: a validator keeps a copy of all that it was given.
+            let mut needed = Map::new();
+            gather(name, schemas, &mut needed);
+            let schema = json!({
+                "$ref": format!("#/components/schemas/{name}"),
+                "components": { "schemas": needed },
+            });
             let validator = jsonschema::options()
                 .with_draft(jsonschema::Draft::Draft202012)
                 .should_validate_formats(true)
                 .with_format("date-time", |text: &str| Timestamp::parse_datetime(text).is_some())
                 .build(&schema)
                 .map_err(|error| format!("{name}: {error}"))?;
-            validators.insert(name, validator);
+            validators.insert(name.clone(), validator);
         }
         Ok(Self(validators))
     }
@@ -142,6 +147,26 @@ fn has_nul(value: &Value) -> bool {
 
 fn refusal<T: Input>(problems: Map<String, Value>) -> ApiError {
     ApiError::new(T::CODE, T::SENTENCE).with_details(json!({ "errors": problems }))
+}
+
+/// Adds a schema and everything that it refers to.
+fn gather(name: &str, schemas: &Map<String, Value>, needed: &mut Map<String, Value>) {
+    let Some(schema) = schemas.get(name).filter(|_| !needed.contains_key(name)) else { return };
+    needed.insert(name.to_owned(), schema.clone());
+    let mut parts = vec![schema];
+    while let Some(part) = parts.pop() {
+        match part {
+            Value::Object(members) => {
+                let named = members.get("$ref").and_then(Value::as_str);
+                if let Some(name) = named.and_then(|named| named.strip_prefix("#/components/schemas/")) {
+                    gather(name, schemas, needed);
+                }
+                parts.extend(members.values());
+            }
+            Value::Array(items) => parts.extend(items),
+            _ => {}
+        }
+    }
 }
 
 /// Makes one name of an orchestrator's two.

@@ -56,9 +56,29 @@ pub(super) fn description() -> Value {
             refuse_null(schema);
         }
     }
+    name_operations(&mut description);
     allow_several(&mut description);
     errors::describe(&mut description);
     description
+}
+
+/// Gives every operation a name of its own: the method, and the words of the path.
+fn name_operations(description: &mut Value) {
+    let paths = description.get_mut("paths").and_then(Value::as_object_mut);
+    for (path, item) in paths.into_iter().flatten() {
+        let words = path.trim_start_matches("/api").split(|c: char| !c.is_ascii_alphanumeric());
+        let words: String = words.map(capitalised).collect();
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            if let Some(operation) = operation.as_object_mut() {
+                operation.insert("operationId".to_owned(), json!(format!("{method}{words}")));
+            }
+        }
+    }
+}
+
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
 }
 
 /// What has two forms may fit both: the shorter answer of one is a part of the other's.

@@ -3,6 +3,7 @@
 mod client_frames;
 mod pages;
 mod publishing;
+mod routes;
 mod server_frames;
 
 use jsonschema::{Draft, Validator};

@@ -2,6 +2,7 @@
 //! protocol, and waiting that ends as soon as its condition holds.
 
 pub(crate) mod call;
+pub(crate) mod description;
 pub(crate) mod event;
 pub(crate) mod eventually;
 pub(crate) mod http;

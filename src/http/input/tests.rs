@@ -4,6 +4,7 @@ use super::*;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ExampleRequest)]
 struct Example {
     #[schema(min_length = 1)]
     orchestrator_id: String,

@@ -6,6 +6,7 @@ use super::daemon;
 
 /// Failures that any route may answer with.
 const EVERYWHERE: &[(&str, &str)] = &[
+    ("400", "The request cannot be understood"),
     ("429", "Too many requests"),
     ("500", "A mistake in the hub"),
     ("503", "Something that is needed is away"),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{
+    description::assert_described,
     http::{self, Response},
     hub::Hub,
 };
@@ -51,10 +52,13 @@ impl Call<'_> {
         self
     }
 
-    /// The answer.
+    /// The answer, which must be as the hub describes it.
     #[track_caller]
     pub(crate) fn send(self) -> Response {
-        http::send(&self.method, &self.hub.url(&self.path), &self.headers, self.body.as_deref())
+        let response =
+            http::send(&self.method, &self.hub.url(&self.path), &self.headers, self.body.as_deref());
+        assert_described(self.hub, &self.method, &self.path, &response);
+        response
     }
 
     /// The JSON body of an answer that must have this status.
