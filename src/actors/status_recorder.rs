@@ -44,6 +44,9 @@ const BELIEVED: Duration = Duration::from_secs(60);
 pub enum Because {
     /// A daemon said so.
     Stated,
+    /// A daemon logged in or registered, which says that it is there and no more: what its next
+    /// heartbeat says counts at once.
+    Arrived,
     /// A heartbeat said so, which gives way to what was stated.
     Heartbeat,
     /// A connection came or went; daemons are told of that by whoever saw it.
@@ -145,7 +148,7 @@ async fn overruled(shared: &Shared, batch: &[(NoteStatus, Timestamp)]) -> Vec<bo
     let mut overruled = Vec::with_capacity(batch.len());
     for (note, _) in batch {
         overruled.push(match note.because {
-            Because::Stated | Because::Connection => false,
+            Because::Stated | Because::Arrived | Because::Connection => false,
             Because::Heartbeat => {
                 let choice = shared.backplane.explicit_choice(&note.orchestrator).await;
                 // Nobody to ask: then what was said must not be lost.

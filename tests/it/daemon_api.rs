@@ -9,6 +9,8 @@ mod lifecycle;
 mod limits;
 mod login;
 mod messages;
+mod methods;
+mod outages;
 mod registration;
 mod sessions;
 mod statuses;

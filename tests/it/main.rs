@@ -6,6 +6,7 @@ mod support;
 
 mod accounts;
 mod architecture;
+mod attacks;
 mod authentication;
 mod backplane_contract;
 mod backplane_contract_redis;

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use diesel::{Connection, PgConnection, connection::SimpleConnection};
+use diesel::{Connection, PgConnection, SqliteConnection, connection::SimpleConnection};
 use neolith_hub::{
     domain::clock::now,
     store::{
@@ -95,6 +95,7 @@ pub(crate) struct Platform {
     pub(crate) database: Database,
     /// Its Redis, if it has one.
     pub(crate) redis: Option<RedisServer>,
+    postgres_url: Option<String>,
     _postgres: Option<Arc<PostgresServer>>,
 }
 
@@ -105,7 +106,7 @@ impl Platform {
                 let hub = setup.start();
                 let file = hub.data_dir().join("hub.db").display().to_string();
                 let database = Database::new(DatabaseUrl::Sqlite(file));
-                Self { hub, database, redis: None, _postgres: None }
+                Self { hub, database, redis: None, postgres_url: None, _postgres: None }
             }
             Stand::Servers => {
                 let redis = RedisServer::start();
@@ -113,7 +114,29 @@ impl Platform {
                 let database = Database::new(DatabaseUrl::parse(&url).unwrap());
                 database.migrate().unwrap();
                 let hub = setup.redis(&redis).env("DATABASE_URL", &url).start();
-                Self { hub, database, redis: Some(redis), _postgres: Some(postgres) }
+                Self { hub, database, redis: Some(redis), postgres_url: Some(url), _postgres: Some(postgres) }
+            }
+        }
+    }
+
+    /// A hub on a Redis and a PostgreSQL that the test may stop.
+    pub(crate) fn on_own(postgres: &PostgresServer) -> Self {
+        let (redis, url) = (RedisServer::start(), postgres.url());
+        let database = Database::new(DatabaseUrl::parse(&url).unwrap());
+        database.migrate().unwrap();
+        let hub = Hub::setup().redis(&redis).env("DATABASE_URL", &url).start();
+        Self { hub, database, redis: Some(redis), postgres_url: Some(url), _postgres: None }
+    }
+
+    /// Does to the accounts what the hub itself never does.
+    pub(crate) fn sql(&self, statement: &str) {
+        match &self.postgres_url {
+            Some(url) => PgConnection::establish(url).unwrap().batch_execute(statement).unwrap(),
+            None => {
+                let file = self.hub.data_dir().join("hub.db").display().to_string();
+                let mut connection = SqliteConnection::establish(&file).unwrap();
+                connection.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+                connection.batch_execute(statement).unwrap();
             }
         }
     }
@@ -172,7 +195,12 @@ impl Organization<'_> {
 
     /// The same with capabilities.
     pub(crate) fn orchestrator_with(&self, capabilities: Value) -> Orchestrator<'_> {
-        let (id, at) = (unique("vp"), now().wall);
+        self.orchestrator_called(unique("vp"), capabilities)
+    }
+
+    /// The same with an id of the test's choice.
+    pub(crate) fn orchestrator_called(&self, id: String, capabilities: Value) -> Orchestrator<'_> {
+        let at = now().wall;
         let database = &self.platform.database;
         let face = NewUser {
             email: Some(format!("{id}@example.com")),
