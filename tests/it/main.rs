@@ -17,6 +17,7 @@ mod fleet;
 mod framework;
 mod http;
 mod isolation;
+mod mistakes;
 mod protocol;
 mod redis_layout;
 mod revocation;
