@@ -49,7 +49,8 @@ pub enum Because {
     Stated,
     /// A heartbeat said so, which gives way to what was stated.
     Heartbeat,
-    /// A connection came, which gives way to what was stated; daemons are told by whoever saw it.
+    /// A daemon registered, logged in or connected, which says that it is there and no more: it gives
+    /// way to what was stated, and what its next heartbeat says counts at once.
     Arrival,
     /// Nothing was heard for long; nobody is there to be told.
     Silence,

@@ -9,6 +9,7 @@ use actix_web::{
 };
 
 use super::{
+    daemon,
     error::{ApiError, Shape, json_errors},
     limits::counted,
     state::HttpState,
@@ -22,20 +23,40 @@ pub async fn admit(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<EitherBody<BoxBody>>, Error> {
-    let state = request.app_data::<web::Data<HttpState>>().cloned();
+    match refusal(&request) {
+        Some(error) => {
+            let shape = shape(path(&request));
+            let (request, _) = request.into_parts();
+            Ok(ServiceResponse::new(request, error.respond(shape)).map_into_left_body())
+        }
+        None => json_errors(request, next).await,
+    }
+}
+
+/// The path as routes are found by it: `%61pi` is `api`.
+fn path(request: &ServiceRequest) -> &str {
+    request.match_info().as_str()
+}
+
+/// Why a request goes no further, whichever route it is for.
+fn refusal(request: &ServiceRequest) -> Option<ApiError> {
     // Health and metrics are asked for by machines that must never be refused.
-    let limited = state.filter(|_| request.path().starts_with("/api/"));
-    if let Some(state) = limited
+    if path(request).starts_with("/api/")
+        && let Some(state) = request.app_data::<web::Data<HttpState>>()
         && let Some(address) = state.client(request.request())
         && let Err(error) = state.limits.address.count(&counted(address))
     {
-        let (request, _) = request.into_parts();
-        return Ok(ServiceResponse::new(request, error.respond(Shape::Flat)).map_into_left_body());
+        return Some(error);
     }
-    if request.uri().to_string().contains("%00") {
-        let error = ApiError::validation("Addresses must not contain NUL");
-        let (request, _) = request.into_parts();
-        return Ok(ServiceResponse::new(request, error.respond(Shape::Flat)).map_into_left_body());
-    }
-    json_errors(request, next).await
+    let has_nul = request.uri().to_string().contains("%00");
+    has_nul.then(|| ApiError::validation("Addresses must not contain NUL"))
+}
+
+/// The shape that the callers of a path read (contract C4).
+fn shape(path: &str) -> Shape {
+    let is_nested = daemon::NESTED.iter().any(|nested| match nested.split_once('{') {
+        Some((start, _)) => path.starts_with(start),
+        None => path == *nested,
+    });
+    if is_nested { Shape::Nested } else { Shape::Flat }
 }

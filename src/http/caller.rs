@@ -1,6 +1,9 @@
 //! Who asks: a daemon with its token, or an administrator.
 
-use actix_web::{HttpRequest, http::header};
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderName},
+};
 
 use super::{
     admin,
@@ -17,6 +20,9 @@ use crate::{
         scope::{Scope, ScopeSet},
     },
 };
+
+/// Where operators and daemons of the fleet present their key.
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// What to do with a token while nobody can say whether it was revoked (contract 1.0).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +67,15 @@ pub(super) fn identity(token: &AccessToken) -> TokenIdentity {
 
 /// The text after `Bearer `, spelled just so.
 pub(super) fn bearer(request: &HttpRequest) -> Option<&str> {
-    request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+    only(request, &header::AUTHORIZATION)?.strip_prefix("Bearer ")
+}
+
+/// The value of a header that comes once. One that comes twice is none: who is in between might have
+/// looked at the other.
+fn only<'a>(request: &'a HttpRequest, name: &HeaderName) -> Option<&'a str> {
+    let mut values = request.headers().get_all(name);
+    let value = values.next()?;
+    if values.next().is_some() { None } else { value.to_str().ok() }
 }
 
 /// An administrator.
@@ -150,7 +164,7 @@ pub(super) async fn operator(request: &HttpRequest, state: &HttpState) -> Result
 
 /// What stands in `X-API-Key`.
 pub(super) fn presented_key(request: &HttpRequest) -> Option<&str> {
-    request.headers().get("x-api-key").and_then(|value| value.to_str().ok())
+    only(request, &API_KEY)
 }
 
 /// The same, counting from when the request began to be looked at: how long that took says nothing

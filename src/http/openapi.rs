@@ -106,6 +106,12 @@ fn refuse_null(schema: &mut Value) {
             }
             if let Some(choices) = members.get_mut("oneOf").and_then(Value::as_array_mut) {
                 choices.retain(|choice| choice.get("type") != Some(&json!("null")));
+                // A choice of one is none, and a problem with it is named where it is.
+                if let [Value::Object(only)] = choices.as_slice() {
+                    let only = only.clone();
+                    members.remove("oneOf");
+                    members.extend(only);
+                }
             }
             members.values_mut().for_each(refuse_null);
         }

@@ -9,6 +9,8 @@ mod lifecycle;
 mod limits;
 mod login;
 mod messages;
+mod methods;
+mod outages;
 mod presence;
 mod registration;
 mod sessions;

@@ -14,6 +14,7 @@ pub(crate) mod ports;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod publisher;
+pub(crate) mod raw;
 pub(crate) mod redis;
 pub(crate) mod settings;
 pub(crate) mod socket;

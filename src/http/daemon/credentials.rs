@@ -68,7 +68,7 @@ pub(super) struct Holder {
 /// about what exists: every wrong key gets the same answer, after the same time.
 ///
 /// # Errors
-/// 401 for a key that is wrong or expired, 403 when it or its owner is disabled, 404 when a good key is
+/// 401 for a key that is wrong or expired, 403 when it is revoked or it or its owner is disabled, 404 when a good key is
 /// another orchestrator's and the named one does not exist, 403 when it does; 429; 503.
 pub(super) async fn verify(
     request: &HttpRequest,
@@ -125,9 +125,9 @@ async fn look_up(
 
 fn holder(found: &FoundCredential, at: Now) -> Result<Holder, ApiError> {
     found.usable(at.wall).map_err(|unusable| match unusable {
-        Unusable::Revoked => ApiError::new(Code::InvalidCredentials, "Invalid credentials"),
         Unusable::Expired => ApiError::new(Code::CredentialsExpired, "Credentials expired"),
-        Unusable::Disabled => ApiError::new(Code::DaemonDisabled, "Daemon is disabled"),
+        // Whoever still holds a revoked key may know why it is refused (contract C36).
+        Unusable::Revoked | Unusable::Disabled => ApiError::new(Code::DaemonDisabled, "Daemon is disabled"),
     })?;
     let internal = |_| ApiError::new(Code::Internal, "Internal error");
     Ok(Holder {

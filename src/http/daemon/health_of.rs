@@ -18,7 +18,7 @@ use crate::{
     },
     http::{
         HttpState,
-        caller::{self, Unknown, bearer},
+        caller::{self, Unknown, bearer, presented_key},
         error::{ApiError, Code},
     },
     store::accounts::orchestrators::Profile,
@@ -136,6 +136,9 @@ async fn permitted(request: &HttpRequest, state: &HttpState) -> Result<Option<Or
             Code::Unauthorized => ApiError::new(Code::Unauthorized, "Authentication required"),
             _ => error,
         };
+        if presented_key(request).is_none() {
+            return Err(nobody(ApiError::unauthorized()));
+        }
         caller::operator(request, state).await.map_err(nobody)?;
         return Ok(None);
     }

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -313,9 +313,11 @@ pub(super) async fn refresh(
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let bytes = body::read(payload).await?;
-    let presented = match (bytes.is_empty(), caller::bearer(&request)) {
-        (true, Some(token)) => token.to_owned(),
-        _ => state.inputs.parse::<RefreshRequest>(input::parse(&bytes)?)?.0.refresh_token,
+    let body = if bytes.is_empty() { json!({}) } else { input::parse(&bytes)? };
+    let has_none = body.as_object().is_some_and(|body| !body.contains_key("refreshToken"));
+    let presented = match caller::bearer(&request).filter(|_| has_none) {
+        Some(token) => token.to_owned(),
+        None => state.inputs.parse::<RefreshRequest>(body)?.0.refresh_token,
     };
     if let Some(address) = state.client(&request) {
         state.limits.login.count(&counted(address))?;

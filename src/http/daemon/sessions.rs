@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use rand::distr::{Alphanumeric, SampleString as _};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
@@ -28,6 +28,9 @@ use crate::{
         input::Input,
     },
 };
+
+/// The most bytes of metadata that are kept with a session.
+const MAX_METADATA_BYTES: usize = 16 * 1024;
 
 /// A session.
 #[derive(Debug, Serialize, ToSchema)]
@@ -186,6 +189,8 @@ pub(super) async fn create(
         return Err(ApiError::new(Code::Forbidden, "The token belongs to another orchestrator"));
     }
     state.account(&token.orchestrator).await?.ok_or_else(|| naming.not_found())?;
+    let metadata = body.metadata.map(object).unwrap_or_default();
+    check_size(&metadata)?;
     let at = now().wall;
     let lifetime =
         body.timeout_seconds.map_or(SESSION_LIFETIME, Duration::from_secs).min(MAX_SESSION_LIFETIME);
@@ -206,7 +211,7 @@ pub(super) async fn create(
         last_heartbeat: None,
         last_refresh: None,
         last_status: None,
-        metadata: body.metadata.map(object).unwrap_or_default(),
+        metadata,
     };
     state.shared().backplane.create_session(&record).await?;
     Ok(HttpResponse::Created().json(SessionAnswer {
@@ -214,6 +219,17 @@ pub(super) async fn create(
         session: record.into(),
         message: "Session created successfully",
     }))
+}
+
+/// Refuses metadata that would make every list of sessions slow.
+fn check_size(metadata: &Map<String, Value>) -> Result<(), ApiError> {
+    let bytes = serde_json::to_string(metadata).map_or(usize::MAX, |json| json.len());
+    if bytes <= MAX_METADATA_BYTES {
+        return Ok(());
+    }
+    let problem = format!("Must be at most {MAX_METADATA_BYTES} bytes long");
+    Err(ApiError::validation("Validation failed")
+        .with_details(json!({ "errors": { "metadata": [problem] } })))
 }
 
 fn object(metadata: SessionMetadataRequest) -> Map<String, Value> {
@@ -292,6 +308,13 @@ pub(super) async fn update(
     let token = caller::daemon(&request, &state, Unknown::Refused).await?;
     let body: UpdateSessionRequest = state.inputs.read(payload).await?;
     let id = SessionId::parse(&body.session_id).map_err(|_| not_found())?;
+    if let Some(more) = &body.metadata {
+        let known = state.shared().backplane.session(&id).await?;
+        let known = known.filter(|session| session.orchestrator == token.orchestrator);
+        let mut merged = known.map(|session| session.metadata).unwrap_or_default();
+        merged.extend(more.clone());
+        check_size(&merged)?;
+    }
     let change = SessionChange {
         status: body.status.map(SessionStatus::from),
         metadata: body.metadata,
@@ -338,12 +361,10 @@ pub(super) struct EndSession {
         (status = 400), (status = 401), (status = 403), (status = 404),
     )
 )]
-pub(super) async fn end(
-    request: HttpRequest,
-    state: web::Data<HttpState>,
-    query: web::Query<EndSession>,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn end(request: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, ApiError> {
     let token = caller::daemon(&request, &state, Unknown::Refused).await?;
+    let query = web::Query::<EndSession>::from_query(request.query_string());
+    let query = query.map_err(|_| ApiError::validation("The query cannot be understood"))?;
     if query.session_id.is_empty() {
         return Err(ApiError::validation("Session ID is required"));
     }

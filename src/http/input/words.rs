@@ -6,6 +6,9 @@ use jsonschema::{
 };
 use serde_json::{Map, Value, json};
 
+/// How many problems of one field are named: an answer must not be longer than what it is about.
+const NAMED: usize = 16;
+
 /// Adds a problem under the top-level field that it is in.
 pub(super) fn collect(
     error: &ValidationError<'_>,
@@ -19,11 +22,10 @@ pub(super) fn collect(
         _ => None,
     };
     let Some(field) = steps.next().or(missing) else { return };
+    let named = problems.entry(field).or_insert_with(|| json!([])).as_array_mut();
+    let Some(messages) = named.filter(|messages| messages.len() < NAMED) else { return };
     let innermost = missing.or_else(|| path.rsplit('/').next()).unwrap_or_default();
-    let message = message(error, innermost, when_empty);
-    if let Some(messages) = problems.entry(field).or_insert_with(|| json!([])).as_array_mut() {
-        messages.push(Value::String(message));
-    }
+    messages.push(Value::String(message(error, innermost, when_empty)));
 }
 
 fn message(error: &ValidationError<'_>, field: &str, when_empty: &[(&str, &str)]) -> String {

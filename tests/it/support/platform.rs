@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use diesel::{Connection, PgConnection, connection::SimpleConnection};
+use diesel::{Connection, PgConnection, SqliteConnection, connection::SimpleConnection};
 use neolith_hub::{
     domain::clock::now,
     store::{
@@ -97,14 +97,15 @@ pub(crate) struct Platform {
     pub(crate) database: Database,
     /// Its Redis, if it has one.
     pub(crate) redis: Option<RedisServer>,
-    postgres: Option<(String, Arc<PostgresServer>)>,
+    postgres_url: Option<String>,
+    _postgres: Option<Arc<PostgresServer>>,
     environment: Vec<(String, String)>,
 }
 
 impl Platform {
     /// Another hub on the same servers.
     pub(crate) fn another_hub(&self) -> Hub {
-        let (url, _) = self.postgres.as_ref().unwrap();
+        let url = self.postgres_url.as_ref().unwrap();
         let settings: Vec<(&str, &str)> =
             self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         Hub::setup().envs(&settings).redis(self.redis.as_ref().unwrap()).env("DATABASE_URL", url).start()
@@ -116,7 +117,7 @@ impl Platform {
                 let hub = setup.start();
                 let file = hub.data_dir().join("hub.db").display().to_string();
                 let database = Database::new(DatabaseUrl::Sqlite(file));
-                Self { hub, database, redis: None, postgres: None, environment }
+                Self { hub, database, redis: None, postgres_url: None, _postgres: None, environment }
             }
             Stand::Servers => {
                 let redis = RedisServer::start();
@@ -124,7 +125,43 @@ impl Platform {
                 let database = Database::new(DatabaseUrl::parse(&url).unwrap());
                 database.migrate().unwrap();
                 let hub = setup.redis(&redis).env("DATABASE_URL", &url).start();
-                Self { hub, database, redis: Some(redis), postgres: Some((url, postgres)), environment }
+                Self {
+                    hub,
+                    database,
+                    redis: Some(redis),
+                    postgres_url: Some(url),
+                    _postgres: Some(postgres),
+                    environment,
+                }
+            }
+        }
+    }
+
+    /// A hub on a Redis and a PostgreSQL that the test may stop.
+    pub(crate) fn on_own(postgres: &PostgresServer) -> Self {
+        let (redis, url) = (RedisServer::start(), postgres.url());
+        let database = Database::new(DatabaseUrl::parse(&url).unwrap());
+        database.migrate().unwrap();
+        let hub = Hub::setup().redis(&redis).env("DATABASE_URL", &url).start();
+        Self {
+            hub,
+            database,
+            redis: Some(redis),
+            postgres_url: Some(url),
+            _postgres: None,
+            environment: Vec::new(),
+        }
+    }
+
+    /// Does to the accounts what the hub itself never does.
+    pub(crate) fn sql(&self, statement: &str) {
+        match &self.postgres_url {
+            Some(url) => PgConnection::establish(url).unwrap().batch_execute(statement).unwrap(),
+            None => {
+                let file = self.hub.data_dir().join("hub.db").display().to_string();
+                let mut connection = SqliteConnection::establish(&file).unwrap();
+                connection.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+                connection.batch_execute(statement).unwrap();
             }
         }
     }
@@ -183,7 +220,12 @@ impl Organization<'_> {
 
     /// The same with capabilities.
     pub(crate) fn orchestrator_with(&self, capabilities: Value) -> Orchestrator<'_> {
-        let (id, at) = (unique("vp"), now().wall);
+        self.orchestrator_called(unique("vp"), capabilities)
+    }
+
+    /// The same with an id of the test's choice.
+    pub(crate) fn orchestrator_called(&self, id: String, capabilities: Value) -> Orchestrator<'_> {
+        let at = now().wall;
         let database = &self.platform.database;
         let face = NewUser {
             email: Some(format!("{id}@example.com")),

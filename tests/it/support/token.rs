@@ -2,9 +2,9 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::Utc;
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, Mac, digest::KeyInit};
 use serde_json::{Value, json};
-use sha2::Sha256;
+use sha2::{Sha256, Sha384, Sha512};
 use uuid::Uuid;
 
 use super::hub::JWT_SECRET;
@@ -58,6 +58,18 @@ impl Token {
         self
     }
 
+    /// Signed with another algorithm, and saying so.
+    pub(crate) fn algorithm(mut self, name: &str) -> Self {
+        self.header["alg"] = name.into();
+        self
+    }
+
+    /// With one more member in its header.
+    pub(crate) fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.header[name] = value.into();
+        self
+    }
+
     /// Without a signature, and saying so.
     pub(crate) fn unsigned(mut self) -> String {
         self.header = json!({ "alg": "none", "typ": "JWT" });
@@ -67,9 +79,18 @@ impl Token {
     /// The token as text.
     pub(crate) fn mint(&self) -> String {
         let input = self.signing_input();
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).unwrap();
+        let signature = match self.header["alg"].as_str() {
+            Some("HS384") => self.sign::<Hmac<Sha384>>(&input),
+            Some("HS512") => self.sign::<Hmac<Sha512>>(&input),
+            _ => self.sign::<Hmac<Sha256>>(&input),
+        };
+        format!("{input}.{signature}")
+    }
+
+    fn sign<M: Mac + KeyInit>(&self, input: &str) -> String {
+        let mut mac = <M as Mac>::new_from_slice(self.secret.as_bytes()).unwrap();
         mac.update(input.as_bytes());
-        format!("{input}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
     }
 
     fn signing_input(&self) -> String {

@@ -8,9 +8,11 @@ if not record or not call('ZSCORE', KEYS[2], ARGV[1]) then return 0 end
 local filled = string.gsub(record, '%[%s*%]', '[904862771530]')
 local ok, state = pcall(cjson.decode, filled)
 if not ok or type(state) ~= 'table' then return 0 end
-state.lastHeartbeat, state.status, state.tasksProcessed = ARGV[2], ARGV[5], tonumber(ARGV[6])
+-- Large numbers would be rounded, so this one is put in as it came.
+state.lastHeartbeat, state.status, state.tasksProcessed = ARGV[2], ARGV[5], 904862771531
 state.currentTask = ARGV[7] ~= '' and ARGV[7] or nil
 local text = string.gsub(cjson.encode(state), '%[904862771530%]', '[]')
+text = string.gsub(text, '"tasksProcessed":904862771531', '"tasksProcessed":' .. ARGV[6])
 call('SET', KEYS[1], text, 'EX', ARGV[4])
 call('ZADD', KEYS[2], ARGV[3], ARGV[1])
 call('HSET', KEYS[3], ARGV[1], text)

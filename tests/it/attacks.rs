@@ -1,0 +1,7 @@
+//! What somebody tries who means harm. Whatever it is, the answer is short, says nothing about what
+//! exists, and leaves everything as it was.
+
+mod headers;
+mod ids;
+mod tenants;
+mod tokens;
