@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{daemon_of, tenant, tenant_for, walk};
 use crate::support::{
     event::Event,
+    eventually::eventually,
     platform::{Orchestrator, Organization, Platform, Stand, on_both_stands},
     publisher,
     socket::Daemon,
@@ -25,6 +26,10 @@ fn things(platform: &Platform, orchestrator: &Orchestrator<'_>) -> (Things, Daem
     let identity = daemon_of(orchestrator);
     let daemon = Daemon::connect(&platform.hub, &identity);
     publisher::post(&platform.hub, [&Event::to(&identity)]);
+    // That it is there is written down a moment later.
+    let path = format!("/api/admin/orchestrators/{}", orchestrator.id);
+    let online = || platform.hub.call("GET", &path).operator().expect(200)["status"] == "ONLINE";
+    eventually(online, "the orchestrator is online");
     let text = |name: &str| daemon.session()[name].as_str().unwrap().to_owned();
     (Things { session: text("sessionId"), connection: text("connectionId") }, daemon)
 }
