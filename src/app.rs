@@ -207,9 +207,13 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
         supervise(ConnectionManager::new(shared.clone(), monitor.clone(), offline_queue.clone(), drain_rate));
     router.do_send(LegacyIn(offline_queue.clone()));
     router.do_send(CommandsTo(manager.clone()));
-    monitor.do_send(Colleagues { manager: manager.clone(), router: router.clone() });
     let announcer = supervise(Announcer::new(shared.clone(), database.clone(), router.clone()));
     let recorder = supervise(StatusRecorder::new(shared.clone(), database, router.clone()));
+    monitor.do_send(Colleagues {
+        manager: manager.clone(),
+        router: router.clone(),
+        recorder: recorder.clone(),
+    });
     Ok(Arc::new(Services { shared, manager, router, monitor, offline_queue, announcer, recorder }))
 }
 

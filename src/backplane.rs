@@ -11,6 +11,7 @@ pub mod commit;
 pub mod embedded;
 pub mod fleet;
 pub mod inspection;
+pub mod liveness;
 pub mod queue;
 pub mod records;
 pub mod redis;

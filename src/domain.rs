@@ -2,6 +2,7 @@
 //!
 //! Pure: nothing here knows actix, Redis, diesel or the wire of the WebSocket.
 
+pub mod authorship;
 pub mod clock;
 pub mod envelope;
 pub mod event;

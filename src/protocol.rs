@@ -5,6 +5,7 @@
 pub mod client_frame;
 pub mod codes;
 pub mod event_frame;
+pub mod schemas;
 pub mod server_frame;
 
 /// The largest WebSocket message that a client may send, in bytes; more closes with 1009.

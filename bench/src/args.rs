@@ -51,12 +51,21 @@ pub(crate) enum Case {
     Fanout,
     /// Events for those who come later
     Offline,
+    /// How long a heartbeat over HTTP takes at 1,000/s
+    Heartbeat,
 }
 
 impl Case {
     /// Every case, in the order in which they run.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Throughput, Self::Latency, Self::Idle, Self::Connect, Self::Fanout, Self::Offline];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Throughput,
+        Self::Latency,
+        Self::Idle,
+        Self::Connect,
+        Self::Fanout,
+        Self::Offline,
+        Self::Heartbeat,
+    ];
 }
 
 impl std::fmt::Display for Case {
@@ -68,6 +77,7 @@ impl std::fmt::Display for Case {
             Self::Connect => "connect",
             Self::Fanout => "fanout",
             Self::Offline => "offline",
+            Self::Heartbeat => "heartbeat",
         };
         f.write_str(name)
     }

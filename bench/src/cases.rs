@@ -18,6 +18,7 @@ use crate::{
 
 pub(crate) mod connect;
 pub(crate) mod fanout;
+pub(crate) mod heartbeat;
 pub(crate) mod idle;
 pub(crate) mod latency;
 pub(crate) mod offline;
@@ -49,6 +50,7 @@ impl Bench {
             Case::Connect => connect::run,
             Case::Fanout => fanout::run,
             Case::Offline => offline::run,
+            Case::Heartbeat => heartbeat::run,
         };
         let extra: &[(&str, &str)] =
             if case == Case::Fanout { &[("WS_MAX_CONNECTIONS_PER_VP", "1000")] } else { &[] };

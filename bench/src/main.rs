@@ -14,6 +14,7 @@ mod cases;
 mod client;
 mod cores;
 mod event;
+mod http;
 mod interrupt;
 mod ledger;
 mod process;

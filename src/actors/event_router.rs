@@ -17,7 +17,7 @@ use super::{
     connections::ConnectionHandle,
     messages::{CheckRevocations, DrainLegacy, Forget, Obey, Origin, Publish, Routed, Sweep},
     offline_queue::OfflineQueue,
-    resolver::{Name, Resolver, address},
+    resolver::{Answer, Name, Question, Resolver, address},
     services::Shared,
     supervised::{guarded, spawn_guarded},
 };
@@ -84,7 +84,7 @@ struct Prime(Vec<(OrchestratorId, EventId)>);
 /// To the router: the target of events that stand aside.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-struct Resolved(Name, Option<OrchestratorId>);
+struct Resolved(Question, Answer);
 
 impl EventRouter {
     /// A router that remembers nothing yet.
@@ -163,13 +163,11 @@ impl EventRouter {
             Ok(published) => published,
             Err(error) => return self.malformed(&error),
         };
-        let name = Resolver::name(&published);
-        let waiting = self.unresolved.contains_key(&name);
-        match self.shared.resolver.cached(&name, &self.shared.connections).filter(|_| !waiting) {
-            Some(target) => {
-                self.addressed(published, target, origin);
-            }
-            None => self.stand_aside(name, published, origin, ctx),
+        let question = Resolver::question(&published);
+        let waiting = self.unresolved.contains_key(&question.name);
+        match self.shared.resolver.cached(&question, &self.shared.connections).filter(|_| !waiting) {
+            Some(answer) => self.addressed(published, answer, origin),
+            None => self.stand_aside(question, published, origin, ctx),
         }
     }
 
@@ -179,7 +177,13 @@ impl EventRouter {
             "a publish is no event and is ignored");
     }
 
-    fn stand_aside(&mut self, name: Name, published: Published, origin: Origin, ctx: &mut Context<Self>) {
+    fn stand_aside(
+        &mut self,
+        question: Question,
+        published: Published,
+        origin: Origin,
+        ctx: &mut Context<Self>,
+    ) {
         let size = published.event.body.len();
         if self.unresolved_count >= MAX_UNRESOLVED || self.unresolved_bytes + size > MAX_UNRESOLVED_BYTES {
             self.shared.metrics.malformed("unresolved_overflow");
@@ -190,20 +194,47 @@ impl EventRouter {
         }
         self.unresolved_count += 1;
         self.unresolved_bytes += size;
-        let asked = self.unresolved.contains_key(&name);
-        self.unresolved.entry(name.clone()).or_default().push((published, origin));
+        let asked = self.unresolved.contains_key(&question.name);
+        self.unresolved.entry(question.name.clone()).or_default().push((published, origin));
         if !asked {
-            let shared = self.shared.clone();
-            let lookup = async move { (shared.resolver.resolve(name.clone()).await, name) };
-            ctx.spawn(wrap_future::<_, Self>(lookup).map(|(target, name), _, ctx| {
-                ctx.notify(Resolved(name, target));
-            }));
+            self.ask(question, ctx);
         }
     }
 
-    fn addressed(&mut self, published: Published, target: Option<OrchestratorId>, origin: Origin) {
+    fn ask(&self, question: Question, ctx: &mut Context<Self>) {
+        let shared = self.shared.clone();
+        let lookup = async move { (shared.resolver.resolve(&question).await, question) };
+        ctx.spawn(wrap_future::<_, Self>(lookup).map(|(answer, question), _, ctx| {
+            ctx.notify(Resolved(question, answer));
+        }));
+    }
+
+    /// Lets those go on who waited for an answer, in order. The first one that waits for another answer
+    /// makes the others behind it wait too.
+    fn go_on(&mut self, question: &Question, answer: &Answer, ctx: &mut Context<Self>) {
+        let mut waiting = self.unresolved.remove(&question.name).unwrap_or_default().into_iter();
+        while let Some((published, origin)) = waiting.next() {
+            let next = Resolver::question(&published);
+            let known = if next == *question {
+                Some(answer.clone())
+            } else {
+                self.shared.resolver.cached(&next, &self.shared.connections)
+            };
+            let Some(answer) = known else {
+                let rest = std::iter::once((published, origin)).chain(waiting).collect();
+                self.unresolved.insert(next.name.clone(), rest);
+                self.ask(next, ctx);
+                return;
+            };
+            self.unresolved_count -= 1;
+            self.unresolved_bytes -= published.event.body.len();
+            self.addressed(published, answer, origin);
+        }
+    }
+
+    fn addressed(&mut self, published: Published, answer: Answer, origin: Origin) {
         let id = published.event.id.clone();
-        match address(published, target) {
+        match address(published, answer) {
             Ok(event) => {
                 self.route(event, origin);
             }
@@ -219,6 +250,9 @@ impl EventRouter {
     fn route(&mut self, event: Event, origin: Origin) -> Routed {
         let event = Arc::new(event);
         if origin == Origin::Ephemeral {
+            if self.shared.state.has_peers() {
+                self.to_forward.push(event.clone());
+            }
             return self.hand_out(&event);
         }
         let sighting = self.recent.observe(&event.orchestrator, &event.id, event.timestamp, now().wall);
@@ -347,14 +381,8 @@ impl Handler<FromBus> for EventRouter {
 impl Handler<Resolved> for EventRouter {
     type Result = ();
 
-    fn handle(&mut self, Resolved(name, target): Resolved, ctx: &mut Self::Context) {
-        guarded(ctx, |_| {
-            for (published, origin) in self.unresolved.remove(&name).unwrap_or_default() {
-                self.unresolved_count -= 1;
-                self.unresolved_bytes -= published.event.body.len();
-                self.addressed(published, target.clone(), origin);
-            }
-        });
+    fn handle(&mut self, Resolved(question, answer): Resolved, ctx: &mut Self::Context) {
+        guarded(ctx, |ctx| self.go_on(&question, &answer, ctx));
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
     event_router::EventRouter,
     messages::{Beat, Came, Origin, Publish, Went},
     services::Shared,
+    status_recorder::{Because, NoteStatus, StatusRecorder},
     supervised::{guarded, spawn_guarded},
 };
 use crate::{
@@ -59,6 +60,7 @@ pub struct HeartbeatMonitor {
     watch: Watch,
     manager: Option<WeakAddr<ConnectionManager>>,
     router: Option<WeakAddr<EventRouter>>,
+    recorder: Option<WeakAddr<StatusRecorder>>,
     beats: HashMap<ConnectionId, HeartbeatRecord>,
     presence: Vec<Presence>,
     /// Orchestrators without a connection here, and when they count as offline.
@@ -74,6 +76,8 @@ pub struct Colleagues {
     pub manager: Addr<ConnectionManager>,
     /// Who takes events in.
     pub router: Addr<EventRouter>,
+    /// Who keeps statuses.
+    pub recorder: Addr<StatusRecorder>,
 }
 
 /// To the monitor: a batch was written, or some of it must be written again.
@@ -93,6 +97,7 @@ impl HeartbeatMonitor {
             watch,
             manager: None,
             router: None,
+            recorder: None,
             beats: HashMap::new(),
             presence: Vec::new(),
             leaving: HashMap::new(),
@@ -227,9 +232,10 @@ impl Supervised for HeartbeatMonitor {}
 impl Handler<Colleagues> for HeartbeatMonitor {
     type Result = ();
 
-    fn handle(&mut self, Colleagues { manager, router }: Colleagues, _: &mut Self::Context) {
+    fn handle(&mut self, Colleagues { manager, router, recorder }: Colleagues, _: &mut Self::Context) {
         self.manager = Some(manager.downgrade());
         self.router = Some(router.downgrade());
+        self.recorder = Some(recorder.downgrade());
     }
 }
 
@@ -238,6 +244,18 @@ impl Handler<Beat> for HeartbeatMonitor {
 
     fn handle(&mut self, Beat(record): Beat, _: &mut Self::Context) {
         let connection = record.via.as_ref().map(|via| via.id);
+        if let Some(recorder) = self.recorder.as_ref().and_then(WeakAddr::upgrade) {
+            recorder.do_send(NoteStatus {
+                orchestrator: record.orchestrator.clone(),
+                organization: record.organization.clone(),
+                status: match record.status {
+                    "idle" => "AWAY",
+                    "busy" => "BUSY",
+                    _ => "ONLINE",
+                },
+                because: Because::Heartbeat,
+            });
+        }
         if let Some(connection) = connection.filter(|_| self.beats.len() < MAX_WAITING) {
             self.beats.insert(connection, record);
         }
@@ -250,6 +268,14 @@ impl Handler<Came> for HeartbeatMonitor {
     fn handle(&mut self, Came(identity): Came, _: &mut Self::Context) {
         self.leaving.remove(&identity.orchestrator);
         self.note_presence(&identity, true);
+        if let Some(recorder) = self.recorder.as_ref().and_then(WeakAddr::upgrade) {
+            recorder.do_send(NoteStatus {
+                orchestrator: identity.orchestrator.clone(),
+                organization: identity.organization.clone(),
+                status: "ONLINE",
+                because: Because::Arrival,
+            });
+        }
     }
 }
 
@@ -273,6 +299,16 @@ impl Handler<Written> for HeartbeatMonitor {
         again.append(&mut self.presence);
         again.truncate(MAX_WAITING);
         self.presence = again;
+        for gone in changes.iter().filter(|change| change.status == "OFFLINE") {
+            if let Some(recorder) = self.recorder.as_ref().and_then(WeakAddr::upgrade) {
+                recorder.do_send(NoteStatus {
+                    orchestrator: gone.orchestrator.clone(),
+                    organization: gone.organization.clone(),
+                    status: "OFFLINE",
+                    because: Because::Silence,
+                });
+            }
+        }
         // A daemon whose own arrival or leaving changed the status knows that already.
         let connections = &self.shared.connections;
         let events: Vec<Event> = changes

@@ -21,6 +21,7 @@ use super::connections::Connections;
 use crate::{
     backplane::{Backplane, registry::ConnectionRegistry as _},
     domain::{
+        authorship::{name_author, unnamed_author},
         clock::{Monotonic, monotonic},
         envelope::Published,
         event::Event,
@@ -45,10 +46,29 @@ pub enum Name {
     Daemon(DaemonId),
 }
 
-/// Finds the orchestrator that an event is for.
+/// What must be known before an event can be routed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Whom it names.
+    pub name: Name,
+    /// The author of the message in it, whose name is missing.
+    pub author: Option<Arc<str>>,
+}
+
+/// What is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Whom it is for.
+    target: Option<OrchestratorId>,
+    /// What its author is called.
+    author: Option<Arc<str>>,
+}
+
+/// Finds the orchestrator that an event is for, and what its author is called.
 #[derive(Debug)]
 pub struct Resolver {
     cache: Cache<Name, (Option<OrchestratorId>, Monotonic)>,
+    authors: Cache<Arc<str>, (Option<Arc<str>>, Monotonic)>,
     database: Arc<Database>,
     /// Until when the directory rests, on the monotonic clock.
     rests_until: AtomicU64,
@@ -59,22 +79,35 @@ impl Resolver {
     /// A resolver that asks `database` and `backplane`.
     #[must_use]
     pub fn new(database: Arc<Database>, backplane: Arc<Backplane>) -> Self {
-        let cache = Cache::new(CACHE_CAPACITY);
-        Self { cache, database, rests_until: AtomicU64::new(0), backplane }
+        let (cache, authors) = (Cache::new(CACHE_CAPACITY), Cache::new(CACHE_CAPACITY));
+        Self { cache, authors, database, rests_until: AtomicU64::new(0), backplane }
     }
 
-    /// What `published` must be looked up by.
+    /// What must be known before `published` can be routed.
     #[must_use]
-    pub fn name(published: &Published) -> Name {
-        match &published.event.daemon {
+    pub fn question(published: &Published) -> Question {
+        let name = match &published.event.daemon {
             Some(daemon) if published.names_only_daemon => Name::Daemon(daemon.clone()),
             _ => Name::Orchestrator(published.event.orchestrator.clone()),
-        }
+        };
+        Question { name, author: unnamed_author(&published.event).map(Arc::from) }
     }
 
     /// The answer, if it is known without asking.
     #[must_use]
-    pub fn cached(&self, name: &Name, connections: &Connections) -> Option<Option<OrchestratorId>> {
+    pub fn cached(&self, question: &Question, connections: &Connections) -> Option<Answer> {
+        let target = self.cached_target(&question.name, connections)?;
+        let author = match &question.author {
+            Some(id) => {
+                let (name, expires) = self.authors.get(id)?;
+                (monotonic() < expires).then_some(name)?
+            }
+            None => None,
+        };
+        Some(Answer { target, author })
+    }
+
+    fn cached_target(&self, name: &Name, connections: &Connections) -> Option<Option<OrchestratorId>> {
         if let Name::Orchestrator(id) = name
             && connections.has(id)
         {
@@ -84,9 +117,37 @@ impl Resolver {
         (monotonic() < expires).then_some(answer)
     }
 
+    /// Asks for what is not known.
+    pub async fn resolve(&self, question: &Question) -> Answer {
+        let target = self.target(question.name.clone()).await;
+        let author = match &question.author {
+            Some(id) => self.author(id).await,
+            None => None,
+        };
+        Answer { target, author }
+    }
+
+    /// What the accounts call an author. Nothing is waited for long: without an answer the message goes
+    /// on without the name.
+    async fn author(&self, id: &Arc<str>) -> Option<Arc<str>> {
+        let known = self.authors.get(id).filter(|(_, expires)| monotonic() < *expires);
+        if let Some((name, _)) = known {
+            return name;
+        }
+        let (database, asked) = (self.database.clone(), id.clone());
+        let rests = monotonic().0 < self.rests_until.load(Ordering::Relaxed);
+        let answer = if rests { None } else { web::block(move || database.user_name(&asked)).await.ok() };
+        let (name, believed) = match answer {
+            Some(Ok(name)) => (name.map(Arc::from), CACHE_TTL),
+            _ => (None, DIRECTORY_REST),
+        };
+        self.authors.insert(id.clone(), (name.clone(), monotonic().plus(believed)));
+        name
+    }
+
     /// Asks the directory, or the registry. A directory that does not answer takes ids at their word,
     /// for this time only.
-    pub async fn resolve(&self, name: Name) -> Option<OrchestratorId> {
+    async fn target(&self, name: Name) -> Option<OrchestratorId> {
         let (answer, certain) = match &name {
             Name::Orchestrator(id) => match self.ask_directory(id.clone()).await {
                 Some(answer) => (Some(answer), true),
@@ -129,13 +190,16 @@ impl Resolver {
     }
 }
 
-/// Addresses an event to its resolved target.
+/// Addresses an event to its target, and names its author.
 ///
 /// # Errors
 /// A word for the publisher, when nobody is meant.
-pub fn address(published: Published, target: Option<OrchestratorId>) -> Result<Event, &'static str> {
-    let target = target.ok_or("nobody owns that daemon")?;
+pub fn address(published: Published, answer: Answer) -> Result<Event, &'static str> {
+    let target = answer.target.ok_or("nobody owns that daemon")?;
     let mut event = published.event;
     event.readdress(target).map_err(|_| "the event cannot be addressed")?;
+    if let Some(name) = answer.author {
+        name_author(&mut event, &name);
+    }
     Ok(event)
 }

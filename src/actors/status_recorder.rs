@@ -4,12 +4,15 @@
 //! daemon said explicitly (contract C20); tell the daemons of a change. Does not: make anybody wait for
 //! the database. What it could not write it tries again; after a crash the next heartbeat says it again.
 
+mod silence;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Message, Supervised};
 use actix_web::web;
 use quick_cache::unsync::Cache;
 
+use self::silence::Silence;
 use super::{
     event_router::EventRouter,
     messages::{Origin, Publish},
@@ -46,8 +49,10 @@ pub enum Because {
     Stated,
     /// A heartbeat said so, which gives way to what was stated.
     Heartbeat,
-    /// A connection came or went; daemons are told of that by whoever saw it.
-    Connection,
+    /// A connection came, which gives way to what was stated; daemons are told by whoever saw it.
+    Arrival,
+    /// Nothing was heard for long; nobody is there to be told.
+    Silence,
 }
 
 /// To the recorder: this is the status now.
@@ -124,44 +129,65 @@ impl StatusRecorder {
         let batch: Vec<_> = page.iter().filter_map(|id| self.waiting.remove(id)).collect();
         let (shared, database, me) = (self.shared.clone(), self.database.clone(), ctx.address());
         spawn_guarded(ctx, async move {
-            let overruled = overruled(&shared, &batch).await;
-            let (notes, held) = (batch.clone(), overruled);
-            let asked = web::block(move || {
-                let record = |((note, at), overruled): (&(NoteStatus, Timestamp), &bool)| {
-                    if *overruled { Ok(Outcome::Overruled) } else { record(&database, note, *at) }
-                };
-                notes.iter().zip(&held).map(record).collect()
-            });
-            let outcome = asked.await;
-            let outcome =
-                outcome.unwrap_or_else(|_| Err(StoreError::Unavailable("the hub is stopping".to_owned())));
+            let outcome = record_all(&shared, &database, &batch).await;
             me.do_send(Recorded { batch, outcome });
         });
     }
 }
 
-/// For each note whether an explicit word stands against it.
-async fn overruled(shared: &Shared, batch: &[(NoteStatus, Timestamp)]) -> Vec<bool> {
-    let mut overruled = Vec::with_capacity(batch.len());
-    for (note, _) in batch {
-        overruled.push(match note.because {
-            Because::Stated | Because::Connection => false,
-            Because::Heartbeat => {
-                let choice = shared.backplane.explicit_choice(&note.orchestrator).await;
-                // Nobody to ask: then what was said must not be lost.
-                choice.map_or(true, |choice| choice.is_some())
-            }
+type Batch = Vec<(NoteStatus, Timestamp)>;
+
+/// Writes what differs from the accounts and is not overruled; most of a batch does neither.
+async fn record_all(
+    shared: &Shared,
+    database: &Arc<Database>,
+    batch: &Batch,
+) -> Result<Vec<Outcome>, StoreError> {
+    let ids: Vec<String> = batch.iter().map(|(note, _)| note.orchestrator.to_string()).collect();
+    let known: HashMap<String, String> = ask(database, move |database| database.statuses(&ids)).await?;
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for (note, at) in batch {
+        // Orchestrators without an account are taken at their word everywhere else; here there is
+        // nothing to write to.
+        let differs = known.get(note.orchestrator.as_str()).is_some_and(|status| status != note.status);
+        outcomes.push(if !differs {
+            Outcome::Same
+        } else if is_overruled(shared, note).await {
+            Outcome::Overruled
+        } else {
+            let (note, at) = (note.clone(), *at);
+            ask(database, move |database| record(database, &note, at)).await?
         });
     }
-    overruled
+    Ok(outcomes)
+}
+
+async fn ask<T: Send + 'static>(
+    database: &Arc<Database>,
+    ask: impl FnOnce(&Database) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let database = database.clone();
+    let stopping = |_| Err(StoreError::Unavailable("the hub is stopping".to_owned()));
+    web::block(move || ask(&database)).await.unwrap_or_else(stopping)
+}
+
+/// Whether an explicit word stands against a note.
+async fn is_overruled(shared: &Shared, note: &NoteStatus) -> bool {
+    match note.because {
+        Because::Stated | Because::Silence => false,
+        Because::Heartbeat | Because::Arrival => {
+            let choice = shared.backplane.explicit_choice(&note.orchestrator).await;
+            // Nobody to ask: then what was said must not be lost.
+            choice.map_or(true, |choice| choice.is_some())
+        }
+    }
 }
 
 fn record(database: &Database, note: &NoteStatus, at: Timestamp) -> Result<Outcome, StoreError> {
     let id = note.orchestrator.as_str();
     let changed = database.set_status(id, note.status, at)?;
-    // Orchestrators without an account are taken at their word everywhere else; here there is nothing
-    // to write to.
     match database.note_status(id, note.status, at) {
+        // Deleted a moment ago.
         Ok(_) | Err(StoreError::Missing(_)) => {}
         Err(error) => return Err(error),
     }
@@ -174,6 +200,9 @@ impl Actor for StatusRecorder {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.writing = false;
         ctx.run_interval(WRITE_INTERVAL, |recorder, ctx| recorder.write(ctx));
+        let after = self.shared.limits.heartbeat_interval * 3;
+        let watch = Silence { shared: self.shared.clone(), database: self.database.clone(), after };
+        spawn_guarded(ctx, watch.listen(ctx.address()));
     }
 }
 
@@ -187,7 +216,7 @@ impl Handler<NoteStatus> for StatusRecorder {
         if has_room && self.is_news(&note) {
             // A heartbeat does not take the place of something stated that waits to be written.
             let waiting = self.waiting.get(&note.orchestrator);
-            let gives_way = note.because == Because::Heartbeat
+            let gives_way = matches!(note.because, Because::Heartbeat | Because::Arrival)
                 && waiting.is_some_and(|(waiting, _)| waiting.because == Because::Stated);
             if !gives_way {
                 self.waiting.insert(note.orchestrator.clone(), (note, now().wall));
@@ -218,7 +247,8 @@ impl Handler<Recorded> for StatusRecorder {
             if outcome != Outcome::Overruled {
                 self.written.insert(note.orchestrator.clone(), (note.status, believed));
             }
-            if outcome == Outcome::Changed && note.because != Because::Connection {
+            let told = matches!(note.because, Because::Stated | Because::Heartbeat);
+            if outcome == Outcome::Changed && told {
                 events.extend(status_changed(
                     &note.orchestrator,
                     note.organization.as_ref(),

@@ -5,6 +5,7 @@ use super::{
     acknowledgements::Acknowledgements,
     fleet::{Enrolment, Fleet, FleetBeat, FleetDaemon, FleetView},
     inspection::{ConnectionView, Inspection, Ledger, QueueCursor, QueuedEvent},
+    liveness::Liveness,
     registrations::{Registered, Registration, Registrations, Unregister},
     revocations::{Revocation, Revocations, TokenIdentity},
     sessions::{SessionChange, SessionEnd, SessionRecord, SessionUpdate, Sessions},
@@ -14,6 +15,20 @@ use crate::domain::{
     clock::Timestamp,
     ids::{ConnectionId, EventId, OrchestratorId, SessionId},
 };
+
+impl Liveness for Backplane {
+    async fn watch(&self, orchestrators: &[OrchestratorId], at: Timestamp) -> Result<()> {
+        dispatch!(self.watch(orchestrators, at))
+    }
+
+    async fn silent(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<Vec<OrchestratorId>> {
+        dispatch!(self.silent(before, now, limit))
+    }
+
+    async fn departed(&self, orchestrators: &[OrchestratorId]) -> Result<()> {
+        dispatch!(self.departed(orchestrators))
+    }
+}
 
 impl Acknowledgements for Backplane {
     async fn note_acknowledged(

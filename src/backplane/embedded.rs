@@ -12,6 +12,7 @@ mod commit;
 mod connections;
 mod fleet;
 mod inspection;
+mod liveness;
 mod metrics;
 mod observations;
 mod queue;

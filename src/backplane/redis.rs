@@ -8,6 +8,7 @@ mod bus;
 mod fleet;
 mod inspection;
 mod keys;
+mod liveness;
 pub mod publish;
 mod queue;
 mod records;

@@ -16,6 +16,9 @@ use super::{
     ids::{ChannelId, DaemonId, EventId, IdError, OrchestratorId, OrganizationId},
 };
 
+/// The last millisecond of the year 9999, beyond which no reader can write a time.
+const LAST_MILLIS: f64 = 253_402_300_799_999.0;
+
 /// Why published JSON is not an event. [`EnvelopeError::kind`] is a metric label.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EnvelopeError {
@@ -181,7 +184,7 @@ fn time(wire: Option<Time<'_>>, now: Timestamp) -> Result<Timestamp, EnvelopeErr
             clippy::cast_possible_truncation,
             reason = "checked to be a small whole number of milliseconds"
         )]
-        Some(Time::Millis(millis)) if (0.0..=9e15).contains(&millis) => Ok(Timestamp(millis as i64)),
+        Some(Time::Millis(millis)) if (0.0..=LAST_MILLIS).contains(&millis) => Ok(Timestamp(millis as i64)),
         Some(Time::Millis(_)) => Err(bad("must be milliseconds since 1970")),
         Some(Time::Iso(text)) => {
             Timestamp::parse_iso(&text).ok_or_else(|| bad("must be an ISO-8601 date-time"))
@@ -206,6 +209,10 @@ impl Published {
         }
         let wire: Wire<'_> =
             serde_json::from_slice(json).map_err(|error| EnvelopeError::Json(error.to_string()))?;
+        // Reading a structure takes arrays too, member by member.
+        if json.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+            return Err(EnvelopeError::Json("it is no object".to_owned()));
+        }
         let payload = payload_of(&wire, json)?;
 
         let event_id = either(("id", wire.id), ("eventId", wire.event_id))?;
@@ -297,6 +304,18 @@ impl Event {
         }
         self.orchestrator = orchestrator;
         self.rewrite()
+    }
+
+    /// Replaces the payload, unless the event would then be too large or the payload is no JSON.
+    pub(super) fn replace_payload(&mut self, payload: Bytes) {
+        if self.body.len().saturating_sub(self.payload.len()).saturating_add(payload.len()) > MAX_EVENT_BYTES
+        {
+            return;
+        }
+        let before = std::mem::replace(&mut self.payload, payload);
+        if self.rewrite().is_err() {
+            self.payload = before;
+        }
     }
 
     /// Writes `body` anew from the fields, so that the kept JSON says what the hub understood.

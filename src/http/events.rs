@@ -3,7 +3,8 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::{json, value::RawValue};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::{HttpState, body, caller, error::ApiError};
 use crate::{
@@ -23,11 +24,41 @@ use crate::{
 /// How many events one request may publish.
 const MAX_EVENTS: usize = 1000;
 
+/// What is published: one event, or several.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it only describes")]
+pub(super) enum PublishBody {
+    One(PublishedEvent),
+    Several(Vec<PublishedEvent>),
+}
+
+/// An event; `/api/schemas/event.json` describes every spelling that is understood.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "it only describes")]
+pub(super) struct PublishedEvent {
+    id: String,
+    #[serde(rename = "type")]
+    kind: String,
+    orchestrator_id: String,
+    #[schema(value_type = Option<Object>)]
+    payload: Option<serde_json::Value>,
+}
+
+/// What became of the events of a request.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Verdicts {
+    results: Vec<Verdict>,
+}
+
 /// What became of one event, in the order of the request.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Verdict {
     id: Option<String>,
+    /// `delivered`, `queued`, `duplicate` or `rejected`.
     status: &'static str,
+    #[schema(value_type = Vec<String>)]
     sessions: Vec<SessionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -40,6 +71,16 @@ struct IdOnly {
     event_id: Option<serde_json::Value>,
 }
 
+/// Publish events
+///
+/// One event, or an array of up to 1000. Answered once every accepted event is stored or taken.
+#[utoipa::path(
+    post, path = "/api/events", tag = "events", security(("apiKey" = [])), request_body = PublishBody,
+    responses(
+        (status = 200, description = "What became of each event, in order", body = Verdicts),
+        (status = 400), (status = 401), (status = 413),
+    )
+)]
 pub(super) async fn publish(
     request: HttpRequest,
     state: web::Data<HttpState>,
@@ -91,7 +132,7 @@ pub(super) async fn publish(
         }
         state.services.router.do_send(Forget(lost));
     }
-    Ok(HttpResponse::Ok().json(json!({ "results": verdicts })))
+    Ok(HttpResponse::Ok().json(Verdicts { results: verdicts }))
 }
 
 /// The events whose orchestrator's queue could not be written.
@@ -129,12 +170,12 @@ async fn read(state: &HttpState, entry: &Bytes) -> Result<Event, String> {
         shared.metrics.malformed(error.kind());
         error.to_string()
     })?;
-    let name = Resolver::name(&published);
-    let target = match shared.resolver.cached(&name, &shared.connections) {
-        Some(target) => target,
-        None => shared.resolver.resolve(name).await,
+    let question = Resolver::question(&published);
+    let answer = match shared.resolver.cached(&question, &shared.connections) {
+        Some(answer) => answer,
+        None => shared.resolver.resolve(&question).await,
     };
-    address(published, target).map_err(str::to_owned)
+    address(published, answer).map_err(str::to_owned)
 }
 
 impl Verdict {

@@ -10,6 +10,13 @@ use crate::backplane::queue::EventQueue as _;
 /// How long the queues may take to be counted; after that the last count stands.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// Read what the hub counts
+///
+/// In Prometheus' text format.
+#[utoipa::path(
+    get, path = "/metrics", tag = "health",
+    responses((status = 200, body = String, content_type = "text/plain"))
+)]
 pub(super) async fn metrics(state: web::Data<HttpState>) -> Result<HttpResponse, ApiError> {
     let shared = &state.services.shared;
     if let Ok(Ok(backlog)) = tokio::time::timeout(PATIENCE, shared.backplane.backlog()).await {

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{HttpRequest, http::header, web};
 
-use super::{accounts::Accounts, error::ApiError, input::Inputs, limits::RequestLimits, openapi};
+use super::{accounts::Accounts, docs::Docs, error::ApiError, input::Inputs, limits::RequestLimits, openapi};
 use crate::{
     actors::services::{Services, Shared},
     auth::token::TokenMinter,
@@ -25,6 +25,8 @@ pub struct HttpState {
     pub(super) limits: RequestLimits,
     /// The API's own description.
     pub(super) description: serde_json::Value,
+    /// The descriptions of the WebSocket and of events, and the pages about them.
+    pub(super) docs: Docs,
     /// What bodies must look like.
     pub(super) inputs: Inputs,
     /// What is known of orchestrators.
@@ -44,9 +46,11 @@ impl HttpState {
         let accounts = Accounts::default();
         let description = openapi::description();
         let inputs = Inputs::new(&description)?;
+        let docs = Docs::new()?;
         let limits = RequestLimits::new(&config.limits);
-        Ok(Self { services, config, database, limits, description, inputs, accounts, minter })
+        Ok(Self { services, config, database, limits, description, docs, inputs, accounts, minter })
     }
+
     /// What the actors share.
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.services.shared

@@ -108,7 +108,7 @@ pub struct Heartbeat {
 
 /// What a daemon is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub enum ActivityStatus {
     /// At work or ready for it.
     #[default]
@@ -117,6 +117,15 @@ pub enum ActivityStatus {
     Idle,
     /// At its limit.
     Busy,
+}
+
+impl TryFrom<String> for ActivityStatus {
+    type Error = &'static str;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        let known = [Self::Active, Self::Idle, Self::Busy].into_iter().find(|status| status.as_str() == word);
+        known.ok_or("must be active, idle or busy")
+    }
 }
 
 impl ActivityStatus {
@@ -190,6 +199,14 @@ fn problem(field: impl Into<String>, problem: impl Into<String>) -> Problem {
 /// [`DecodeError::Undecodable`] for what is no JSON, else the field that is wrong.
 pub fn decode(text: &str) -> Result<ClientFrame, DecodeError> {
     let envelope: Envelope<'_> = match serde_json::from_str(text) {
+        // Reading a structure takes arrays too, member by member.
+        Ok(_) if !text.trim_start().starts_with('{') => {
+            return Err(DecodeError::Invalid {
+                request_id: None,
+                field: "frame".to_owned(),
+                problem: "must be a JSON object".to_owned(),
+            });
+        }
         Ok(envelope) => envelope,
         Err(error) => return Err(explain_envelope(text, &error)),
     };

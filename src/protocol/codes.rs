@@ -22,6 +22,17 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// Every code there is.
+    pub const ALL: [Self; 7] = [
+        Self::AuthFailed,
+        Self::TokenExpired,
+        Self::InsufficientScope,
+        Self::MaxConnections,
+        Self::InvalidMessage,
+        Self::NotAuthenticated,
+        Self::InternalError,
+    ];
+
     /// The code on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -75,6 +86,26 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// Every reason there is, by code.
+    pub const ALL: [Self; 16] = [
+        Self::Normal,
+        Self::GoingAway,
+        Self::ProtocolError,
+        Self::UnsupportedData,
+        Self::Abnormal,
+        Self::TooBig,
+        Self::Internal,
+        Self::AuthFailed,
+        Self::AuthTimeout,
+        Self::TokenExpired,
+        Self::RateLimited,
+        Self::MaxConnections,
+        Self::InsufficientScope,
+        Self::SessionTerminated,
+        Self::SlowConsumer,
+        Self::HeartbeatTimeout,
+    ];
+
     /// The close code on the wire. [`CloseReason::Abnormal`] is 1006, which is never sent.
     #[must_use]
     pub fn code(self) -> u16 {

@@ -9,6 +9,7 @@ mod lifecycle;
 mod limits;
 mod login;
 mod messages;
+mod presence;
 mod registration;
 mod sessions;
 mod statuses;

@@ -6,6 +6,7 @@ mod support;
 
 mod accounts;
 mod admin;
+mod api_description;
 mod architecture;
 mod authentication;
 mod backplane_contract;

@@ -123,12 +123,12 @@ async fn read(shared: &Shared, source: &LegacySource, entry: &Bytes) -> Result<E
         LegacySource::Routing(orchestrator) => from_message(orchestrator, entry).ok_or("routing_message")?,
     };
     let published = parse(source, &json)?;
-    let name = Resolver::name(&published);
-    let target = match shared.resolver.cached(&name, &shared.connections) {
-        Some(target) => target,
-        None => shared.resolver.resolve(name).await,
+    let question = Resolver::question(&published);
+    let answer = match shared.resolver.cached(&question, &shared.connections) {
+        Some(answer) => answer,
+        None => shared.resolver.resolve(&question).await,
     };
-    address(published, target).map_err(|_| UNRESOLVED)
+    address(published, answer).map_err(|_| UNRESOLVED)
 }
 
 /// Reads an entry. An entry that names nobody belongs to whom its list is named after, and to nobody

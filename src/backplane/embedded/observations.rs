@@ -35,6 +35,8 @@ pub(super) struct Observations {
     activity: Cache<(OrchestratorId, SessionId), (Timestamp, &'static str)>,
     online: Cache<OrchestratorId, ()>,
     choices: Cache<OrchestratorId, Choices>,
+    /// Who was heard of when.
+    alive: Cache<OrchestratorId, Timestamp>,
 }
 
 /// What a daemon said of itself, and when.
@@ -52,6 +54,7 @@ impl Default for Observations {
             activity: Cache::new(SESSIONS),
             online: Cache::new(ORCHESTRATORS),
             choices: Cache::new(ORCHESTRATORS),
+            alive: Cache::new(ORCHESTRATORS),
         }
     }
 }
@@ -63,6 +66,7 @@ impl Observations {
         if let Some(metrics) = &beat.metrics {
             self.metrics.keep(&beat.orchestrator, metrics, beat.at);
         }
+        self.alive.insert(beat.orchestrator.clone(), beat.at);
         let known = self.heartbeats.peek(&beat.orchestrator);
         if known.is_none_or(|known| known.at <= beat.at) {
             self.heartbeats.insert(beat.orchestrator.clone(), beat);
@@ -131,9 +135,34 @@ impl Observations {
         self.choices.insert(orchestrator.clone(), choices);
     }
 
+    /// Watches somebody of whom nothing was heard yet.
+    pub(super) fn watch(&mut self, orchestrator: OrchestratorId, at: Timestamp) {
+        if !self.alive.contains_key(&orchestrator) {
+            self.alive.insert(orchestrator, at);
+        }
+    }
+
+    /// Takes those of whom nothing was heard since `before`; they count as heard of at `now`.
+    pub(super) fn silent(&mut self, before: Timestamp, now: Timestamp, limit: usize) -> Vec<OrchestratorId> {
+        let silent = self.alive.iter().filter(|(_, heard)| **heard < before).take(limit);
+        let silent: Vec<OrchestratorId> = silent.map(|(id, _)| id.clone()).collect();
+        for id in &silent {
+            self.alive.insert(id.clone(), now);
+        }
+        silent
+    }
+
+    /// Watches somebody no more.
+    pub(super) fn departed(&mut self, orchestrator: &OrchestratorId) {
+        self.alive.remove(orchestrator);
+    }
+
     /// Notes that an instance came or went, and says whether that changed anything. `connected`:
     /// whether a connection of the orchestrator counts now.
     pub(super) fn note(&mut self, presence: &Presence, connected: bool) -> Option<PresenceChange> {
+        if presence.online {
+            self.alive.insert(presence.orchestrator.clone(), presence.at);
+        }
         let was_online = self.online.contains_key(&presence.orchestrator);
         let status = match (was_online, presence.online) {
             (false, true) => {

@@ -21,6 +21,8 @@ pub(super) const QUEUES: &str = "hub:queues";
 pub(super) const RECENT_ACKS: &str = "hub:acknowledged";
 /// The living hubs, scored by their last sign of life.
 pub(super) const NODES: &str = "hub:nodes";
+/// The orchestrators that were heard of, scored by when.
+pub(super) const ALIVE: &str = "hub:alive";
 /// The legacy set of revoked token ids.
 pub(super) const REVOKED_SET: &str = "daemon:tokens:revoked";
 /// Commands to every hub.

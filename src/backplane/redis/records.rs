@@ -63,6 +63,7 @@ fn add_heartbeat(pipe: &mut Pipeline, beat: &HeartbeatRecord) -> Result<()> {
     pipe.hset(keys::presence_hash(orchestrator), "lastHeartbeat", at.to_string()).ignore();
     pipe.set_ex(keys::presence_heartbeat(orchestrator), "1", PRESENCE_HEARTBEAT_SECONDS).ignore();
     pipe.expire(keys::presence(orchestrator), PRESENCE_SECONDS).ignore();
+    pipe.zadd(keys::ALIVE, orchestrator.as_str(), at.0).ignore();
     pipe.add_command(activity(session, orchestrator, beat.status, *at)).ignore();
     if let Some(organization) = organization {
         let announcement = json(&HeartbeatAnnouncement {
@@ -126,6 +127,9 @@ fn add_presence(pipe: &mut Pipeline, change: &Presence) -> Result<()> {
         keys::routing_session(orchestrator),
         keys::connections(orchestrator),
     ];
+    if *online {
+        pipe.zadd(keys::ALIVE, orchestrator.as_str(), at.0).ignore();
+    }
     let mut call = scripts::call(&scripts::PRESENCE, &names);
     call.arg(orchestrator.as_str()).arg(status).arg(at.to_string()).arg(json(&record)?);
     call.arg(json(&info)?).arg(json(&RoutingSession::active(orchestrator, daemon, session, *at))?);

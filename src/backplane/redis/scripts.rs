@@ -35,6 +35,7 @@ scripts! {
     FLEET_HEARTBEAT = "fleet_heartbeat.lua",
     PURGE = "purge.lua",
     ACKNOWLEDGE = "acknowledge.lua",
+    SILENT = "silent.lua",
 }
 
 /// Starts a call of `script` with its keys; the arguments follow with [`Cmd::arg`].

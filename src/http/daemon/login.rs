@@ -195,7 +195,7 @@ async fn open_session(
         metadata: Map::new(),
     };
     state.shared().backplane.create_session(&record).await?;
-    state.note_status(&holder.orchestrator, Some(&holder.organization), "ONLINE", Because::Stated);
+    state.note_status(&holder.orchestrator, Some(&holder.organization), "ONLINE", Because::Arrival);
     let orchestrator = AuthOrchestrator::of(profile);
     Ok(HttpResponse::Ok().insert_header(("Cache-Control", "no-store")).json(AuthAnswer {
         access_token,

@@ -210,7 +210,7 @@ async fn enter(
         metadata: registration.metadata.map(Value::Object),
     };
     state.database(move |database| database.register_daemon(&known, at)).await?;
-    state.note_status(&holder.orchestrator, Some(&holder.organization), "ONLINE", Because::Stated);
+    state.note_status(&holder.orchestrator, Some(&holder.organization), "ONLINE", Because::Arrival);
     let mut daemon_info = serde_json::to_value(&info).unwrap_or_default();
     if let Some(members) = daemon_info.as_object_mut() {
         members.insert("registeredAt".to_owned(), json!(at));

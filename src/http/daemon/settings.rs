@@ -25,10 +25,10 @@ pub(super) struct ConfigAnswer {
     orchestrator: ConfigOrchestrator,
     user: ConfigUser,
     organization: ConfigOrganization,
-    /// What the orchestrator can do; never a hash of its keys.
-    #[schema(value_type = Object)]
+    /// What the orchestrator can do, an array or an object; never a hash of its keys.
+    #[schema(value_type = Value)]
     capabilities: Value,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     charter: Option<Value>,
     operational_config: OperationalConfig,
     scopes: Vec<&'static str>,

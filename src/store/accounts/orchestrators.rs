@@ -1,5 +1,7 @@
 //! Orchestrators, also called VPs.
 
+use std::collections::HashMap;
+
 use diesel::{
     BoolExpressionMethods, EscapeExpressionMethods, ExpressionMethods, NullableExpressionMethods,
     OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper, TextExpressionMethods,
@@ -46,7 +48,7 @@ pub struct Orchestrator {
     pub status: String,
     /// What it can do, an array or an object; never a hash of its keys.
     #[diesel(deserialize_as = CapabilitiesText)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     pub capabilities: Value,
     /// Where its daemon can be called.
     pub daemon_endpoint: Option<String>,
@@ -198,6 +200,32 @@ impl Database {
             .set((orchestrators::status.eq(status), orchestrators::updated_at.eq(now.utc())))
             .execute(&mut *self.connection()?)?;
         Ok(changed > 0)
+    }
+
+    /// The status of each of `ids` that exists.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub fn statuses(&self, ids: &[String]) -> Result<HashMap<String, String>> {
+        let found: Vec<(String, String)> = orchestrators::table
+            .filter(orchestrators::id.eq_any(ids))
+            .select((orchestrators::id, orchestrators::status))
+            .load(&mut *self.connection()?)?;
+        Ok(found.into_iter().collect())
+    }
+
+    /// The ids after `after` of orchestrators that are not offline, in order, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub fn present_after(&self, after: &str, limit: i64) -> Result<Vec<String>> {
+        Ok(orchestrators::table
+            .filter(orchestrators::id.gt(after))
+            .filter(orchestrators::status.ne("OFFLINE"))
+            .order(orchestrators::id)
+            .select(orchestrators::id)
+            .limit(limit)
+            .load(&mut *self.connection()?)?)
     }
 
     /// Notes what an orchestrator's daemon says of itself; says whether there is such an

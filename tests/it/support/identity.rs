@@ -28,6 +28,11 @@ impl Identity {
         Self::of(&unique("vp"))
     }
 
+    /// A daemon that holds a token which the hub issued.
+    pub(crate) fn holding(orchestrator: &str, token: String) -> Self {
+        Self::of(orchestrator).with_token(token)
+    }
+
     fn of(orchestrator: &str) -> Self {
         let daemon = unique("daemon");
         let token_source = Token::access(orchestrator, &daemon);

@@ -26,9 +26,10 @@ use serde_json::{Value, json};
 
 use super::{
     hub::{Hub, Setup},
-    identity::unique,
+    identity::{Identity, unique},
     postgres::PostgresServer,
     redis::RedisServer,
+    socket::Daemon,
 };
 
 /// Of whichever tests run at the same time; the last of them stops it.
@@ -83,7 +84,8 @@ impl Stand {
 
     /// A ready hub with some settings of its own.
     pub(crate) fn start_with(self, environment: &[(&str, &str)]) -> Platform {
-        Platform::start(self, Hub::setup().envs(environment))
+        let kept = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Platform::start(self, Hub::setup().envs(environment), kept.collect())
     }
 }
 
@@ -95,17 +97,26 @@ pub(crate) struct Platform {
     pub(crate) database: Database,
     /// Its Redis, if it has one.
     pub(crate) redis: Option<RedisServer>,
-    _postgres: Option<Arc<PostgresServer>>,
+    postgres: Option<(String, Arc<PostgresServer>)>,
+    environment: Vec<(String, String)>,
 }
 
 impl Platform {
-    fn start(stand: Stand, setup: Setup) -> Self {
+    /// Another hub on the same servers.
+    pub(crate) fn another_hub(&self) -> Hub {
+        let (url, _) = self.postgres.as_ref().unwrap();
+        let settings: Vec<(&str, &str)> =
+            self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Hub::setup().envs(&settings).redis(self.redis.as_ref().unwrap()).env("DATABASE_URL", url).start()
+    }
+
+    fn start(stand: Stand, setup: Setup, environment: Vec<(String, String)>) -> Self {
         match stand {
             Stand::Alone => {
                 let hub = setup.start();
                 let file = hub.data_dir().join("hub.db").display().to_string();
                 let database = Database::new(DatabaseUrl::Sqlite(file));
-                Self { hub, database, redis: None, _postgres: None }
+                Self { hub, database, redis: None, postgres: None, environment }
             }
             Stand::Servers => {
                 let redis = RedisServer::start();
@@ -113,7 +124,7 @@ impl Platform {
                 let database = Database::new(DatabaseUrl::parse(&url).unwrap());
                 database.migrate().unwrap();
                 let hub = setup.redis(&redis).env("DATABASE_URL", &url).start();
-                Self { hub, database, redis: Some(redis), _postgres: Some(postgres) }
+                Self { hub, database, redis: Some(redis), postgres: Some((url, postgres)), environment }
             }
         }
     }
@@ -265,6 +276,12 @@ impl Orchestrator<'_> {
         let body = json!({ "apiKey": self.key, "apiSecret": self.secret, "scopes": scopes });
         let answer = self.hub().call("POST", "/api/daemon/auth").json(&body).expect(200);
         answer["accessToken"].as_str().unwrap().to_owned()
+    }
+
+    /// A daemon of it on a socket.
+    #[track_caller]
+    pub(crate) fn connect(&self) -> Daemon {
+        Daemon::connect(self.hub(), &Identity::holding(&self.id, self.token()))
     }
 
     /// Makes it a member of its organization's channel.
