@@ -315,7 +315,7 @@ struct Unregistered {
     post, path = "/api/daemon/unregister", tag = "daemon", request_body = UnregisterRequest,
     responses(
         (status = 200, description = "Unregistered", body = UnregisterAnswer),
-        (status = 400), (status = 401), (status = 404), (status = 413),
+        (status = 400), (status = 401), (status = 403), (status = 404), (status = 413),
     )
 )]
 pub(super) async fn unregister(

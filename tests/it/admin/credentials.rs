@@ -76,13 +76,13 @@ fn a_key_works_until_it_is_rotated_disabled_or_revoked(stand: Stand) {
     let mut daemon = Daemon::connect(hub, &daemon_of(&orchestrator));
 
     hub.call("DELETE", &one).operator().expect(200);
-    assert_eq!(login(hub, &second).status, 401);
+    assert_eq!(login(hub, &second).status, 403);
     assert_eq!(daemon.expect_close().code, 4006, "a token does not say for which key it was issued");
     let kept = hub.call("GET", &one).operator().expect(200);
     assert!(kept["revokedAt"].is_string(), "it stays on record: {kept}");
     hub.call("POST", &format!("{one}/rotate")).operator().refused(404, "NOT_FOUND");
     hub.call("POST", &format!("{one}/enable")).operator().expect(200);
-    assert_eq!(login(hub, &second).status, 401, "what is revoked stays revoked");
+    assert_eq!(login(hub, &second).status, 403, "what is revoked stays revoked");
 }
 
 #[test]
