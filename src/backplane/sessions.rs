@@ -18,6 +18,9 @@ use crate::domain::{
 pub const SESSION_LIFETIME: Duration = RETENTION;
 /// How long a token can outlive its session at most: the lifetime of a refresh token (contract C11).
 pub const TOKEN_LIFETIME: Duration = RETENTION;
+/// How long it is remembered that everything of an orchestrator was revoked: such a revocation stands for
+/// an orchestrator that is gone, and tokens that the platform issued may live longer than the hub's own.
+pub const ORCHESTRATOR_REVOCATION: Duration = Duration::from_secs(366 * 24 * 3600);
 /// The longest that a session can live without an extension; what lists sessions lives a little longer.
 pub const MAX_SESSION_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long a session lives on at least after it was changed (contract 1.8).

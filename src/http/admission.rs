@@ -14,6 +14,7 @@ use super::{
     limits::counted,
     state::HttpState,
 };
+use crate::domain::clock::Stopwatch;
 
 /// Middleware around everything.
 ///
@@ -23,14 +24,33 @@ pub async fn admit(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<EitherBody<BoxBody>>, Error> {
-    match refusal(&request) {
+    let state = request.app_data::<web::Data<HttpState>>().cloned();
+    let began = Stopwatch::start();
+    let response = match refusal(&request) {
         Some(error) => {
             let shape = shape(path(&request));
             let (request, _) = request.into_parts();
-            Ok(ServiceResponse::new(request, error.respond(shape)).map_into_left_body())
+            ServiceResponse::new(request, error.respond(shape)).map_into_left_body()
         }
-        None => json_errors(request, next).await,
+        None => json_errors(request, next).await?,
+    };
+    if let Some(state) = state {
+        let route = response.request().match_pattern();
+        // Neither the method nor the path of a request that has no route may become a label.
+        let method = route.as_ref().map_or("", |_| known_method(response.request().method().as_str()));
+        state.shared().metrics.answered(
+            method,
+            route.as_deref().unwrap_or("none"),
+            response.status().as_str(),
+            began.seconds(),
+        );
     }
+    Ok(response)
+}
+
+fn known_method(method: &str) -> &'static str {
+    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    known.into_iter().find(|known| *known == method).unwrap_or("other")
 }
 
 /// The path as routes are found by it: `%61pi` is `api`.

@@ -13,6 +13,7 @@ mod messages;
 mod own_state;
 mod presence;
 mod registration;
+mod session_room;
 mod sessions;
 mod settings;
 

@@ -3,8 +3,8 @@
 //! Label values come from fixed sets, never from clients: nobody outside can make a metric grow.
 
 use prometheus::{
-    Encoder as _, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder as _, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::protocol::codes::CloseReason;
@@ -21,6 +21,8 @@ pub struct Metrics {
     drops: IntCounterVec,
     malformed: IntCounterVec,
     authentications: IntCounterVec,
+    requests: IntCounterVec,
+    request_latency: HistogramVec,
     queue_depth: IntGauge,
     queues: IntGauge,
     /// Connections whose handshake is done.
@@ -173,6 +175,16 @@ impl Metrics {
                 "Publishes that are no events.",
                 &["kind"],
             )?,
+            requests: add.counters(
+                "hub_http_requests_total",
+                "Answered requests by route and status.",
+                &["method", "route", "status"],
+            )?,
+            request_latency: add.add(HistogramVec::new(
+                HistogramOpts::new("hub_http_request_seconds", "From a request to its answer.")
+                    .buckets(LATENCY_BUCKETS.to_vec()),
+                &["route"],
+            ))?,
             authentications: add.counters("hub_authentications_total", "Authentications.", &["outcome"])?,
             connections,
             registry: add.0,
@@ -199,6 +211,12 @@ impl Metrics {
     pub fn malformed(&self, kind: &'static str) {
         self.malformed.with_label_values(&[kind]).inc();
         self.rejected.inc();
+    }
+
+    /// Counts an answered request. `route` is a pattern of this hub's, never what a client sent.
+    pub fn answered(&self, method: &str, route: &str, status: &str, seconds: f64) {
+        self.requests.with_label_values(&[method, route, status]).inc();
+        self.request_latency.with_label_values(&[route]).observe(seconds);
     }
 
     /// Counts an authentication. `outcome` comes from a fixed set.

@@ -15,7 +15,7 @@ use crate::{
     actors::revocation,
     backplane::{
         revocations::Revocation,
-        sessions::{SessionEnd, TOKEN_LIFETIME},
+        sessions::{ORCHESTRATOR_REVOCATION, SessionEnd, TOKEN_LIFETIME},
     },
     domain::{
         clock::{Timestamp, now},
@@ -33,7 +33,7 @@ pub(super) async fn revoke_all(
     orchestrator: &OrchestratorId,
     before: Timestamp,
 ) -> Result<(), ApiError> {
-    let until = now().wall.plus(TOKEN_LIFETIME);
+    let until = now().wall.plus(ORCHESTRATOR_REVOCATION);
     let all = Revocation::IssuedBefore { orchestrator: orchestrator.clone(), at: before, until };
     Ok(revocation::revoke(state.shared(), &all).await?)
 }

@@ -5,7 +5,7 @@ use crate::{
     backplane::{
         registrations::{Registrations as _, Unregister},
         revocations::Revocation,
-        sessions::{Sessions as _, TOKEN_LIFETIME},
+        sessions::{ORCHESTRATOR_REVOCATION, Sessions as _, TOKEN_LIFETIME},
     },
     domain::{
         clock::now,
@@ -32,6 +32,7 @@ pub(in crate::http) async fn depart(
     match session {
         Some(id) => revocation::revoke(shared, &Revocation::Session { id: id.clone(), until }).await?,
         None => {
+            let until = at.plus(ORCHESTRATOR_REVOCATION);
             let all = Revocation::IssuedBefore { orchestrator: orchestrator.clone(), at, until };
             revocation::revoke(shared, &all).await?;
             for gone in shared.backplane.sessions_of(orchestrator).await? {

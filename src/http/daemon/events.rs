@@ -303,7 +303,7 @@ async fn take(
     let ids: Vec<EventId> = sent.iter().take(MAX_ACKS).filter_map(|id| EventId::parse(id).ok()).collect();
     let shared = state.shared();
     // What came from messages is in no queue; that it was taken is noted beside it.
-    let (derived, queued): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| is_derived(id));
+    let (derived, queued): (Vec<_>, Vec<_>) = ids.into_iter().partition(is_derived);
     if !derived.is_empty() {
         shared.backplane.note_acknowledged(&token.orchestrator, &derived, now().wall).await?;
     }

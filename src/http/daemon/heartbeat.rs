@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::{fleet, registration};
+use super::{fleet, own_state::daemon_name, registration};
 use crate::{
     actors::status_recorder::Because,
     backplane::records::{HeartbeatRecord, Records as _},
     domain::{
         clock::{Timestamp, now},
-        ids::{DaemonId, SessionId},
+        ids::SessionId,
         reported,
     },
     http::{
@@ -128,19 +128,18 @@ pub(super) async fn heartbeat(
         // Nobody can say whose orchestrator this is; the heartbeat counts all the same.
         Err(_) => None,
     };
-    let organization = token.organization.or(account.map(|account| account.organization));
+    let organization = token.organization.clone().or(account.map(|account| account.organization));
     let at = now().wall;
     let (activity, status) = body.status.unwrap_or_default().words();
     // Only the own session may be written; another one is no error, for it may just have ended.
-    let session = token.session.clone();
     let named = body.session_id.as_deref().and_then(|id| SessionId::parse(id).ok());
-    let Some(noted) = named.or_else(|| session.clone()) else {
-        return Ok(answer(&state, &token.orchestrator, at));
+    let own = match &token.session {
+        Some(session) => session.clone(),
+        // Some tokens of the platform name none; then the orchestrator stands for it.
+        None => SessionId::parse(token.orchestrator.as_str()).map_err(|_| ApiError::unauthorized())?,
     };
-    let daemon = session.as_ref().unwrap_or(&noted);
-    let Ok(daemon) = DaemonId::parse(daemon.as_str()) else {
-        return Ok(answer(&state, &token.orchestrator, at));
-    };
+    let daemon = daemon_name(&token)?;
+    let noted = named.unwrap_or(own);
     let beat = HeartbeatRecord {
         orchestrator: token.orchestrator.clone(),
         daemon,

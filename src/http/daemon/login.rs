@@ -8,7 +8,10 @@ use std::time::Duration;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::credentials::{self, Holder, Named, Proof};
+use super::{
+    credentials::{self, Holder, Named, Proof},
+    session_room::make_room,
+};
 use crate::{
     actors::status_recorder::Because,
     auth::token::{Grant, TokenError},
@@ -194,6 +197,7 @@ async fn open_session(
         last_status: None,
         metadata: Map::new(),
     };
+    make_room(state, &holder.orchestrator, None).await?;
     state.shared().backplane.create_session(&record).await?;
     state.note_status(&holder.orchestrator, Some(&holder.organization), "ONLINE", Because::Arrival);
     let orchestrator = AuthOrchestrator::of(profile);

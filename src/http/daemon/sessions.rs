@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
-use super::registration::Done;
+use super::{registration::Done, session_room::make_room};
 use crate::{
     actors::revocation,
     backplane::{
@@ -191,6 +191,7 @@ pub(super) async fn create(
     state.account(&token.orchestrator).await?.ok_or_else(|| naming.not_found())?;
     let metadata = body.metadata.map(object).unwrap_or_default();
     check_size(&metadata)?;
+    make_room(&state, &token.orchestrator, token.session.as_ref()).await?;
     let at = now().wall;
     let lifetime =
         body.timeout_seconds.map_or(SESSION_LIFETIME, Duration::from_secs).min(MAX_SESSION_LIFETIME);

@@ -238,7 +238,27 @@ fn what_is_kept_with_a_session_is_bounded(stand: Stand) {
     request(&platform, "POST", &token, &too_large).refused(400, "VALIDATION_ERROR");
 }
 
+/// A daemon that opens session after session keeps the hundred that were used last, its own among them.
+fn sessions_are_bounded(stand: Stand) {
+    let platform = stand.start();
+    let organization = platform.organization();
+    let orchestrator = organization.orchestrator();
+    let token = orchestrator.token();
+    let hub = &platform.hub;
+    let open = || {
+        let body = json!({ "orchestratorId": orchestrator.id, "type": "daemon" });
+        hub.call("POST", "/api/daemon/sessions").bearer(&token).json(&body).expect(201)["session"].take()
+    };
+    let first = open();
+    let last = (0..102).map(|_| open()).last().unwrap();
+    let listed = hub.call("GET", "/api/daemon/sessions").bearer(&token).expect(200);
+    assert_eq!(listed["total"], 100);
+    let ids: Vec<&Value> = listed["sessions"].as_array().unwrap().iter().map(|one| &one["id"]).collect();
+    assert!(ids.contains(&&last["id"]) && !ids.contains(&&first["id"]));
+}
+
 on_both_stands!(
+    sessions_are_bounded,
     a_session_is_opened_and_listed_as_documented,
     a_session_that_shall_live_too_long_lives_a_month,
     what_is_wrong_with_a_session_is_named,

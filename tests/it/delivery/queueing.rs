@@ -34,6 +34,7 @@ fn older_events_come_before_newer_ones(mode: Mode) {
     let hour_ago = |hours| (chrono::Utc::now() - chrono::TimeDelta::hours(hours)).to_rfc3339();
     let (new, old, older) = (at(&hour_ago(1)), at(&hour_ago(2)), at(&hour_ago(3)));
     world.publish_all([&new, &older, &old]);
+    world.wait_until_queued(3);
     let mut daemon = world.come_online(&identity);
     assert_eq!(daemon.take_ids(3), [older.id(), old.id(), new.id()]);
 }
@@ -44,6 +45,7 @@ fn what_is_more_urgent_is_sent_first(mode: Mode) {
     let of = |priority: i32| Event::to(&identity).set("priority", priority);
     let (low, normal, high, highest) = (of(-1), of(0), of(5), of(10));
     world.publish_all([&normal, &low, &highest, &high]);
+    world.wait_until_queued(4);
     let mut daemon = world.come_online(&identity);
     assert_eq!(daemon.take_ids(4), [highest.id(), high.id(), normal.id(), low.id()]);
 }

@@ -4,9 +4,10 @@ use serde_json::json;
 
 use super::{
     event::{Event, MESSAGE},
+    eventually::eventually,
     hub::Hub,
     identity::Identity,
-    publisher,
+    metrics, publisher,
     redis::RedisServer,
     socket::Daemon,
 };
@@ -92,6 +93,14 @@ impl World {
     pub(crate) fn wait_until_stored(&self, daemon: &mut Daemon) {
         daemon.roundtrip();
         publisher::post(&self.hub, [&Event::to(&Identity::new())]);
+    }
+
+    /// Waits until so many events are in the queues: what was published through Redis is on its way for
+    /// a moment.
+    #[track_caller]
+    pub(crate) fn wait_until_queued(&self, count: u32) {
+        let are_there = || metrics::total(&self.hub, "hub_queue_depth", &[]) >= f64::from(count);
+        eventually(are_there, "the events are queued");
     }
 
     /// A daemon that wants messages, some of which may be waiting for it already.
