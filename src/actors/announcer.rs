@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     event_router::EventRouter,
-    messages::{Origin, Publish},
+    messages::{Forget, Origin, Publish, Routed},
     services::Shared,
     supervised::spawn_guarded,
 };
@@ -35,9 +35,9 @@ use crate::{
 };
 
 /// How often forgotten messages are looked for.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(3);
 /// How old a message is before it counts as forgotten.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(5);
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(3);
 /// How many forgotten messages are taken at once.
 const SWEEP_PAGE: i64 = 200;
 /// How many messages are announced at once; the others wait.
@@ -138,13 +138,15 @@ impl Office {
                 }
             };
             let was_full = i64::try_from(forgotten.len()).is_ok_and(|found| found == SWEEP_PAGE);
+            let mut failed = false;
             for message in forgotten {
+                // One that cannot be announced does not hold up the others.
                 if let Err(problem) = self.announce(message).await {
                     log::warn!(problem:%; "a message is announced later");
-                    return;
+                    failed = true;
                 }
             }
-            if !was_full {
+            if !was_full || failed {
                 return;
             }
         }
@@ -157,9 +159,18 @@ impl Office {
         let events: Vec<Event> =
             recipients.iter().flat_map(|recipient| events(&message, recipient)).collect();
         if !events.is_empty() {
+            let ids: Vec<_> =
+                events.iter().map(|event| (event.orchestrator.clone(), event.id.clone())).collect();
             let publish = Publish { events, origin: Origin::Direct };
-            self.router.send(publish).await.map_err(|_| "the router is starting again".to_owned())?;
-            self.shared.queue.durable().await.map_err(|error| error.to_string())?;
+            let routed =
+                self.router.send(publish).await.map_err(|_| "the router is starting again".to_owned())?;
+            let unwritable = self.shared.queue.durable().await.map_err(|error| error.to_string())?;
+            let lost: Vec<_> = ids.into_iter().filter(|(id, _)| unwritable.contains(id)).collect();
+            let refused = routed.iter().any(|routed| matches!(routed, Routed::Rejected(_)));
+            if refused || !lost.is_empty() {
+                self.router.do_send(Forget(lost));
+                return Err("its events could not be stored for everybody".to_owned());
+            }
         }
         self.tell_programs(&message).await;
         let id = message.id.clone();

@@ -20,7 +20,7 @@ use super::{
     supervised::spawn_guarded,
 };
 use crate::{
-    backplane::status::Statuses as _,
+    backplane::status::{ExplicitChoice, OperationalStatus, Statuses as _},
     domain::{
         clock::{Monotonic, Timestamp, monotonic, now},
         ids::{OrchestratorId, OrganizationId},
@@ -92,9 +92,11 @@ struct Recorded {
 /// What became of one note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    Changed,
+    /// The status is this now, and was another one.
+    Changed(&'static str),
+    /// It was that already.
     Same,
-    /// A daemon has said otherwise, and that still holds.
+    /// A daemon has said otherwise, and that still holds, or nobody can say whether it does.
     Overruled,
 }
 
@@ -113,9 +115,11 @@ impl StatusRecorder {
         }
     }
 
+    /// Whether a note has to be looked at. Heartbeats say the same again and again; everything else is
+    /// rare, and another hub may have written something else since.
     fn is_news(&self, note: &NoteStatus) -> bool {
-        if let Some((waiting, _)) = self.waiting.get(&note.orchestrator) {
-            return waiting.status != note.status;
+        if note.because != Because::Heartbeat || self.waiting.contains_key(&note.orchestrator) {
+            return true;
         }
         let written = self.written.peek(&note.orchestrator);
         written.is_none_or(|(status, believed)| *status != note.status || *believed <= monotonic())
@@ -150,15 +154,21 @@ async fn record_all(
     for (note, at) in batch {
         // Orchestrators without an account are taken at their word everywhere else; here there is
         // nothing to write to.
-        let differs = known.get(note.orchestrator.as_str()).is_some_and(|status| status != note.status);
-        outcomes.push(if !differs {
-            Outcome::Same
-        } else if is_overruled(shared, note).await {
-            Outcome::Overruled
-        } else {
-            let (note, at) = (note.clone(), *at);
-            ask(database, move |database| record(database, &note, at)).await?
-        });
+        let known = known.get(note.orchestrator.as_str());
+        if known.is_none_or(|status| status == note.status) {
+            outcomes.push(Outcome::Same);
+            continue;
+        }
+        let Some(status) = overruled(shared, note).await else {
+            outcomes.push(Outcome::Overruled);
+            continue;
+        };
+        if known.is_some_and(|known| known == status) {
+            outcomes.push(Outcome::Overruled);
+            continue;
+        }
+        let (note, at) = (NoteStatus { status, ..note.clone() }, *at);
+        outcomes.push(ask(database, move |database| record(database, &note, at)).await?);
     }
     Ok(outcomes)
 }
@@ -172,14 +182,19 @@ async fn ask<T: Send + 'static>(
     web::block(move || ask(&database)).await.unwrap_or_else(stopping)
 }
 
-/// Whether an explicit word stands against a note.
-async fn is_overruled(shared: &Shared, note: &NoteStatus) -> bool {
+/// What the status is when what a daemon said explicitly is heeded; `None` while nobody can tell what it
+/// said, for that must not be lost.
+async fn overruled(shared: &Shared, note: &NoteStatus) -> Option<&'static str> {
     match note.because {
-        Because::Stated | Because::Silence => false,
+        Because::Stated | Because::Silence => Some(note.status),
         Because::Heartbeat | Because::Arrival => {
-            let choice = shared.backplane.explicit_choice(&note.orchestrator).await;
-            // Nobody to ask: then what was said must not be lost.
-            choice.map_or(true, |choice| choice.is_some())
+            let choice = shared.backplane.explicit_choice(&note.orchestrator).await.ok()?;
+            Some(match choice {
+                None | Some(ExplicitChoice::Status(OperationalStatus::Active)) => note.status,
+                Some(ExplicitChoice::Presence(presence)) => presence.as_upper(),
+                Some(ExplicitChoice::Status(OperationalStatus::Paused)) => "AWAY",
+                Some(ExplicitChoice::Status(OperationalStatus::Error)) => "OFFLINE",
+            })
         }
     }
 }
@@ -192,7 +207,7 @@ fn record(database: &Database, note: &NoteStatus, at: Timestamp) -> Result<Outco
         Ok(_) | Err(StoreError::Missing(_)) => {}
         Err(error) => return Err(error),
     }
-    Ok(if changed { Outcome::Changed } else { Outcome::Same })
+    Ok(if changed { Outcome::Changed(note.status) } else { Outcome::Same })
 }
 
 impl Actor for StatusRecorder {
@@ -245,17 +260,18 @@ impl Handler<Recorded> for StatusRecorder {
         let believed = monotonic().plus(BELIEVED);
         let mut events = Vec::new();
         for ((note, at), outcome) in batch.into_iter().zip(outcomes) {
-            if outcome != Outcome::Overruled {
-                self.written.insert(note.orchestrator.clone(), (note.status, believed));
+            match outcome {
+                Outcome::Changed(status) if status != note.status => {}
+                Outcome::Changed(_) | Outcome::Same => {
+                    self.written.insert(note.orchestrator.clone(), (note.status, believed));
+                }
+                Outcome::Overruled => {}
             }
             let told = matches!(note.because, Because::Stated | Because::Heartbeat);
-            if outcome == Outcome::Changed && told {
-                events.extend(status_changed(
-                    &note.orchestrator,
-                    note.organization.as_ref(),
-                    note.status,
-                    at,
-                ));
+            if let Outcome::Changed(status) = outcome
+                && told
+            {
+                events.extend(status_changed(&note.orchestrator, note.organization.as_ref(), status, at));
             }
         }
         if !events.is_empty() {

@@ -47,6 +47,13 @@ pub(super) async fn daemon(
     let token = shared.verifier.verify(token, now().wall).map_err(|_| ApiError::unauthorized())?;
     let session = token.session.as_ref().map_or(token.orchestrator.as_str(), |session| session.as_str());
     state.limits.credential.count(&session.into())?;
+    if !shared.state.is_backplane_up() {
+        // Nobody would answer, and whoever waits for that waits for nothing.
+        return match unknown {
+            Unknown::Tolerated => Ok(token),
+            Unknown::Refused => Err(ApiError::unavailable("The hub cannot do this right now; try again")),
+        };
+    }
     match shared.backplane.is_revoked(&identity(&token)).await {
         Ok(false) => Ok(token),
         Ok(true) => Err(ApiError::unauthorized()),
@@ -171,13 +178,13 @@ pub(super) fn presented_key(request: &HttpRequest) -> Option<&str> {
 /// about what was found.
 pub(super) async fn slow_down_since(request: &HttpRequest, state: &HttpState, started: Monotonic) {
     let now = now().mono;
-    let delay = state.shared().failures.count(state.client(request), None, now);
+    let delay = state.shared().failures.count(state.client(request).map(counted), None, now);
     tokio::time::sleep(delay.saturating_sub(now.since(started))).await;
 }
 
 /// Makes whoever failed to prove who they are wait, longer each time (delivery section 1).
 pub(super) async fn slow_down(request: &HttpRequest, state: &HttpState) {
-    let delay = state.shared().failures.count(state.client(request), None, now().mono);
+    let delay = state.shared().failures.count(state.client(request).map(counted), None, now().mono);
     tokio::time::sleep(delay).await;
 }
 

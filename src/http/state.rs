@@ -81,7 +81,9 @@ impl HttpState {
         }
         let headers = request.headers().get_all(header::X_FORWARDED_FOR);
         let mut hops: Vec<IpAddr> = Vec::new();
-        for part in headers.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
+        // By bytes: what a client put before a proxy's own word must not make it unreadable.
+        for part in headers.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')) {
+            let part = std::str::from_utf8(part).unwrap_or_default();
             match part.trim().parse::<IpAddr>() {
                 Ok(hop) => hops.push(hop.to_canonical()),
                 // What was said before this is nobody's word.

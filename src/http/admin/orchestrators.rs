@@ -13,14 +13,17 @@ use super::{
     record::{Changer, Deed, viewer},
 };
 use crate::{
-    backplane::inspection::Inspection as _,
+    backplane::{inspection::Inspection as _, sessions::Sessions as _},
     domain::ids::{OrchestratorId, OrganizationId},
     http::{HttpState, daemon::departure, error::ApiError, input::Input},
-    store::accounts::{
-        orchestrator_changes::{Face, NewOrchestrator, OrchestratorChanges},
-        orchestrators::{Orchestrator, OrchestratorFilter},
-        page::{Cursor, MAX_PAGE, PageRequest},
-        users::NewUser,
+    store::{
+        StoreError,
+        accounts::{
+            orchestrator_changes::{Face, NewOrchestrator, OrchestratorChanges},
+            orchestrators::{Orchestrator, OrchestratorFilter},
+            page::{Cursor, MAX_PAGE, PageRequest},
+            users::NewUser,
+        },
     },
 };
 
@@ -62,6 +65,11 @@ async fn expel(state: &HttpState, orchestrator: &Orchestrator, gone: Gone) -> Re
     state.accounts.forget(&id);
     departure::depart(state, &id, organization.as_ref(), None).await?;
     if gone == Gone::ForGood {
+        // What was accepted a moment ago is on its way into the queue, and would be there afterwards.
+        state.shared().queue.durable().await.map_err(|error| {
+            log::warn!(error:% = error; "a queue cannot be emptied");
+            ApiError::unavailable("The queue cannot be written; try again")
+        })?;
         state.shared().backplane.purge(&id).await?;
     }
     Ok(())
@@ -86,6 +94,16 @@ pub(super) async fn expel_all(state: &HttpState, organization: &str, gone: Gone)
             return Ok(());
         }
     }
+}
+
+/// Refuses an id under which something waits or lives that has no account: it may be another tenant's.
+async fn refuse_occupied(state: &HttpState, id: &str) -> Result<(), ApiError> {
+    let Ok(id) = OrchestratorId::parse(id) else { return Ok(()) };
+    let backplane = &state.shared().backplane;
+    let is_free = backplane.ledger(&id).await?.queued == 0
+        && backplane.connections(Some(&id), None, 1).await?.is_empty()
+        && backplane.sessions_of(&id).await?.is_empty();
+    if is_free { Ok(()) } else { Err(StoreError::Conflict("id".to_owned()).into()) }
 }
 
 /// Which orchestrators.
@@ -213,6 +231,9 @@ pub(super) async fn create(
     let changer = Changer::admit(&request, &state).await?;
     let (body, _) = read::<CreateOrchestratorRequest>(&state, payload).await?;
     chosen(body.id.as_deref(), OrchestratorId::parse)?;
+    if let (Some(id), Some(_)) = (&body.id, changer.organization()) {
+        refuse_occupied(&state, id).await?;
+    }
     let face = match (body.user_id, body.name, body.email) {
         (Some(user), None, None) => Face::Existing(user),
         (Some(_), ..) => return Err(ApiError::field("userId", "goes without name and email")),

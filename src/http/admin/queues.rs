@@ -12,7 +12,11 @@ use super::{
 };
 use crate::{
     backplane::inspection::{Inspection as _, QueueCursor, QueuedEvent},
-    domain::clock::Timestamp,
+    domain::{
+        clock::Timestamp,
+        envelope::{Context, Published},
+        ids::{OrchestratorId, OrganizationId},
+    },
     http::{HttpState, error::ApiError},
 };
 
@@ -61,13 +65,23 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let scope = viewer(&request, &state).await?;
     let (limit, after) = (paging.size()?, paging.after(QueueCursor::parse)?);
-    let (orchestrator, _) = visible(&state, &path, scope).await?;
+    let (orchestrator, _) = visible(&state, &path, scope.clone()).await?;
     let backplane = &state.shared().backplane;
     let mut events = backplane.queue_page(&orchestrator, after, limit.saturating_add(1)).await?;
     let more = events.len() > limit;
     events.truncate(limit);
     let next = events.last().filter(|_| more).map(|last| last.cursor.to_string());
-    Ok(HttpResponse::Ok().json(List::new(events.iter().map(WaitingEvent::from).collect(), next)))
+    // An event may name another organization, whatever orchestrator it waits for.
+    let shown = events.iter().filter(|queued| {
+        names(queued, &orchestrator).is_none_or(|named| scope.as_ref().is_none_or(|scope| *scope == named))
+    });
+    Ok(HttpResponse::Ok().json(List::new(shown.map(WaitingEvent::from).collect(), next)))
+}
+
+/// The organization that an event names.
+fn names(queued: &QueuedEvent, orchestrator: &OrchestratorId) -> Option<OrganizationId> {
+    let context = Context { orchestrator: Some(orchestrator.clone()), ..Context::default() };
+    Published::parse(&queued.body, &context, queued.time).ok()?.event.organization
 }
 
 /// The queue is empty now.

@@ -62,6 +62,8 @@ pub(super) struct Holder {
     pub(super) organization: OrganizationId,
     /// What it may be granted at most.
     pub(super) allowed: ScopeSet,
+    /// Whether the key lies with its orchestrator, as earlier programs issued it.
+    first_generation: bool,
 }
 
 /// Verifies a key, and the secret beside it where the route asks for one. A stranger learns nothing
@@ -91,6 +93,24 @@ pub(super) async fn verify(
                 _ => ApiError::new(Code::InvalidCredentials, "Invalid credentials"),
             })
         }
+    }
+}
+
+/// Makes sure that a key which was good when a login began is still good.
+///
+/// # Errors
+/// 401 and 403 as [`verify`]; 503.
+pub(super) async fn confirm(state: &HttpState, key: &str, held: &Holder) -> Result<(), ApiError> {
+    let invalid = || ApiError::new(Code::InvalidCredentials, "Invalid credentials");
+    let presented = key.to_owned();
+    let found = state.database(move |database| database.find_by_key(&presented)).await?;
+    match found {
+        Some(found) => holder(&found, now()).map(drop),
+        None if held.first_generation => {
+            let account = state.fresh_account(&held.orchestrator).await?;
+            account.filter(|account| account.enabled).map(drop).ok_or_else(invalid)
+        }
+        None => Err(invalid()),
     }
 }
 
@@ -137,6 +157,7 @@ fn holder(found: &FoundCredential, at: Now) -> Result<Holder, ApiError> {
             Some(names) => ScopeSet::from_names(names.iter().map(String::as_str)),
             None => ScopeSet::everything(),
         },
+        first_generation: false,
     })
 }
 
@@ -167,5 +188,5 @@ async fn first_generation(
     }
     let ids = (OrchestratorId::parse(&name), OrganizationId::parse(&legacy.organization_id));
     let (Ok(orchestrator), Ok(organization)) = ids else { return Ok(None) };
-    Ok(Some(Holder { orchestrator, organization, allowed: ScopeSet::everything() }))
+    Ok(Some(Holder { orchestrator, organization, allowed: ScopeSet::everything(), first_generation: true }))
 }

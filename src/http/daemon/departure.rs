@@ -48,8 +48,12 @@ pub(in crate::http) async fn depart(
         at,
     };
     shared.backplane.unregister(&leaving).await?;
-    let name = orchestrator.clone();
-    state.database(move |database| database.unregister_daemons(name.as_str(), None, at)).await?;
     state.note_status(orchestrator, organization, "OFFLINE", Because::Stated);
+    let name = orchestrator.clone();
+    let noted = state.database(move |database| database.unregister_daemons(name.as_str(), None, at)).await;
+    // It cannot be asked for again, for its token is worth nothing any more; and it is gone all the same.
+    if let Err(error) = noted {
+        log::warn!(orchestrator:%, error:%; "that a daemon unregistered is not on record");
+    }
     Ok(())
 }

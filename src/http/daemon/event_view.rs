@@ -10,7 +10,7 @@ use crate::{
     domain::{
         clock::Timestamp,
         envelope::{Context, Published},
-        ids::OrchestratorId,
+        ids::{OrchestratorId, OrganizationId},
     },
     store::accounts::feed::ChannelMessage,
 };
@@ -62,10 +62,19 @@ impl EventView {
         self.created_at
     }
 
-    /// An event that waits; `None` if it cannot be read, which the queue's own checks prevent.
-    pub(super) fn of_queued(queued: &QueuedEvent, orchestrator: &OrchestratorId) -> Option<Self> {
+    /// An event that waits; `None` if it names another organization than that of whoever reads, or
+    /// cannot be read at all, which the queue's own checks prevent.
+    pub(super) fn of_queued(
+        queued: &QueuedEvent,
+        orchestrator: &OrchestratorId,
+        organization: Option<&OrganizationId>,
+    ) -> Option<Self> {
         let context = Context { orchestrator: Some(orchestrator.clone()), ..Context::default() };
         let event = Published::parse(&queued.body, &context, queued.time).ok()?.event;
+        let foreign = event.organization.as_ref().zip(organization).is_some_and(|(named, own)| named != own);
+        if foreign {
+            return None;
+        }
         let payload: Value = serde_json::from_slice(&event.payload).ok()?;
         let message_id = payload.get("messageId").and_then(Value::as_str).map(str::to_owned);
         Some(Self {

@@ -18,7 +18,7 @@ use crate::{
     },
     domain::{
         clock::{Timestamp, now},
-        ids::{EventId, OrchestratorId},
+        ids::{EventId, OrchestratorId, OrganizationId},
         scope::Scope,
     },
     http::{
@@ -41,6 +41,8 @@ const PAGE: usize = 250;
 const MAX_PAGE: usize = 1000;
 /// How many events are acknowledged at once.
 const MAX_ACKS: usize = 1000;
+/// How many queued events are read at once at least.
+const MIN_LOOK: usize = 100;
 /// How many queued events are looked through for one answer, however few of them are new enough.
 const MAX_LOOKED_AT: usize = 1000;
 
@@ -94,8 +96,11 @@ pub(super) async fn list(
         let since = query.since.unwrap_or_else(|| now().wall.minus(DEFAULT_SINCE));
         events = from_messages(&state, &token.orchestrator, since).await?;
     }
-    let room = query.limit.saturating_sub(events.len()).max(1);
-    let next = from_queue(&state, &token.orchestrator, &query, room, &mut events).await?;
+    events.truncate(query.limit);
+    let room = query.limit.saturating_sub(events.len());
+    let organization = state.organization_of(&token).await;
+    let next =
+        from_queue(&state, &token.orchestrator, organization.as_ref(), &query, room, &mut events).await?;
     events.sort_by_key(EventView::time);
     let list = EventList { events, next_cursor: next.map(|cursor| cursor.to_string()) };
     Ok(if wants_a_stream(&request) { stream(&list) } else { HttpResponse::Ok().json(list) })
@@ -167,14 +172,19 @@ async fn from_messages(
 async fn from_queue(
     state: &HttpState,
     orchestrator: &OrchestratorId,
+    organization: Option<&OrganizationId>,
     wanted: &Wanted,
     room: usize,
     events: &mut Vec<EventView>,
 ) -> Result<Option<QueueCursor>, ApiError> {
     let mut after = wanted.cursor;
+    if room == 0 {
+        let queued = state.shared().backplane.queue_page(orchestrator, after, 1).await.unwrap_or_default();
+        return Ok(queued.first().map(|_| after.unwrap_or(QueueCursor { time: Timestamp(0), arrival: 0 })));
+    }
     let (mut found, mut looked_at) = (0, 0);
     while looked_at < MAX_LOOKED_AT {
-        let page = room.saturating_sub(found).max(1);
+        let page = room.saturating_sub(found).max(MIN_LOOK);
         let queued = match state.shared().backplane.queue_page(orchestrator, after, page).await {
             Ok(queued) => queued,
             // Messages alone are better than nothing (contract 1.20).
@@ -185,18 +195,23 @@ async fn from_queue(
         };
         let is_last = queued.len() < page;
         looked_at += queued.len();
+        let last = queued.last().map(|event| event.cursor);
         for event in queued {
             after = Some(event.cursor);
             if wanted.since.is_none_or(|since| event.time > since) {
-                found += 1;
-                events.extend(EventView::of_queued(&event, orchestrator));
+                let shown = EventView::of_queued(&event, orchestrator, organization);
+                found += usize::from(shown.is_some());
+                events.extend(shown);
             }
+            if found >= room {
+                break;
+            }
+        }
+        if found >= room && (after != last || !is_last) {
+            return Ok(after);
         }
         if is_last {
             return Ok(None);
-        }
-        if found >= room {
-            return Ok(after);
         }
     }
     Ok(after)

@@ -150,7 +150,10 @@ pub(super) async fn heartbeat(
         metrics: metrics.map(reported::canonical),
         at,
     };
-    if let Err(error) = state.shared().backplane.heartbeats(std::slice::from_ref(&beat)).await {
+    let shared = state.shared();
+    if shared.state.is_backplane_up()
+        && let Err(error) = shared.backplane.heartbeats(std::slice::from_ref(&beat)).await
+    {
         log::warn!(error:% = error; "a heartbeat was not noted");
     }
     state.note_status(&token.orchestrator, organization.as_ref(), status, Because::Heartbeat);

@@ -13,7 +13,7 @@ use super::{
     session_room::make_room,
 };
 use crate::{
-    actors::status_recorder::Because,
+    actors::{revocation, status_recorder::Because},
     auth::token::{Grant, TokenError},
     backplane::{
         revocations::{Revocations as _, TokenIdentity},
@@ -134,7 +134,8 @@ pub(super) async fn authenticate(
         Named::default(),
     )
     .await?;
-    open_session(&state, &holder, &body.scopes).await
+    let key = body.api_key;
+    open_session(&state, &holder, &key, &body.scopes).await
 }
 
 /// Log in with an API key in the header
@@ -151,12 +152,13 @@ pub(super) async fn authenticate_by_header(
     let invalid = || ApiError::new(Code::InvalidCredentials, "Invalid credentials");
     let key = presented_key(&request).filter(|key| !key.is_empty()).ok_or_else(invalid)?.to_owned();
     let holder = credentials::verify(&request, &state, &key, Proof::KeyAlone, Named::default()).await?;
-    open_session(&state, &holder, &[]).await
+    open_session(&state, &holder, &key, &[]).await
 }
 
 async fn open_session(
     state: &HttpState,
     holder: &Holder,
+    key: &str,
     requested: &[String],
 ) -> Result<HttpResponse, ApiError> {
     let (name, scope) = (holder.orchestrator.to_string(), holder.organization.clone());
@@ -198,7 +200,14 @@ async fn open_session(
         metadata: Map::new(),
     };
     make_room(state, &holder.orchestrator, None).await?;
-    state.shared().backplane.create_session(&record).await?;
+    let shared = state.shared();
+    shared.backplane.create_session(&record).await?;
+    // Whoever revoked the key meanwhile did not know of this session, and its tokens are too young for
+    // what was revoked.
+    if let Err(refusal) = credentials::confirm(state, key, holder).await {
+        revocation::end_session(shared, &record.id, None, now().wall).await?;
+        return Err(refusal);
+    }
     state.note_status(&holder.orchestrator, Some(&holder.organization), "ONLINE", Because::Arrival);
     let orchestrator = AuthOrchestrator::of(profile);
     Ok(HttpResponse::Ok().insert_header(("Cache-Control", "no-store")).json(AuthAnswer {

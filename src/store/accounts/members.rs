@@ -12,7 +12,6 @@ use utoipa::ToSchema;
 use super::{
     fresh_id,
     page::{Cursor, Page, PageRequest},
-    users::ELSEWHERE,
     write::{Parent, count},
 };
 use crate::{
@@ -171,7 +170,7 @@ const BELONGS: &str = "SELECT COUNT(*) AS count FROM users u WHERE u.id = $1 AND
 
 impl Database {
     /// Makes a user a member of a group. Workspaces and channels take users of their organization
-    /// only; a tenant can make those its members that are no other tenant's.
+    /// only; only the operator makes users members of organizations, beside those that a tenant creates.
     ///
     /// # Errors
     /// [`Missing`](StoreError::Missing) `user`, `organization`, `workspace` or `channel`.
@@ -190,9 +189,8 @@ impl Database {
                 return Err(StoreError::Missing(group.parent().name()).into());
             };
             let stranger = match group {
-                Group::Organization(_) => {
-                    scope.is_some() && count(connection, ELSEWHERE, &[user, &organization])? > 0
-                }
+                // Users that belong nowhere are the operator's to give away.
+                Group::Organization(_) => scope.is_some(),
                 _ => count(connection, BELONGS, &[user, &organization])? == 0,
             };
             if stranger && joined == Joined::Joined {
@@ -280,6 +278,9 @@ impl Database {
         if let Group::Channel(channel) = group {
             return Ok(leave(connection, channel, user, now)?);
         }
+        if let Group::Organization(organization) = group {
+            end_memberships_within(connection, organization, user, now)?;
+        }
         let (table, column, _) = group.table();
         let removed = sql_query(format!("DELETE FROM {table} WHERE {column} = $1 AND user_id = $2"))
             .bind::<Text, _>(group.id())
@@ -287,6 +288,32 @@ impl Database {
             .execute(connection)?;
         Ok(removed > 0)
     }
+}
+
+/// Ends what memberships a user has in the workspaces and channels of an organization.
+fn end_memberships_within(
+    connection: &mut AccountsConnection,
+    organization: &str,
+    user: &str,
+    now: Timestamp,
+) -> diesel::QueryResult<()> {
+    sql_query(
+        "UPDATE channel_members SET left_at = $1 WHERE user_id = $2 AND left_at IS NULL AND channel_id IN (
+            SELECT c.id FROM channels c JOIN workspaces w ON w.id = c.workspace_id
+            WHERE w.organization_id = $3)",
+    )
+    .bind::<SqlTimestamp, _>(now.utc())
+    .bind::<Text, _>(user)
+    .bind::<Text, _>(organization)
+    .execute(connection)?;
+    sql_query(
+        "DELETE FROM workspace_members WHERE user_id = $1 AND workspace_id IN (
+            SELECT id FROM workspaces WHERE organization_id = $2)",
+    )
+    .bind::<Text, _>(user)
+    .bind::<Text, _>(organization)
+    .execute(connection)?;
+    Ok(())
 }
 
 /// Ends a live membership of a channel; says whether there was one.

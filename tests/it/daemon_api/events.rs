@@ -163,7 +163,46 @@ fn events_belong_to_one_orchestrator(stand: Stand) {
     platform.hub.call("GET", PATH).refused(401, "UNAUTHORIZED");
 }
 
+/// An event that names another organization is not shown, whoever holds the orchestrator's id.
+fn events_do_not_cross_organizations(stand: Stand) {
+    let platform = stand.start();
+    let organization = platform.organization();
+    let orchestrator = organization.orchestrator();
+    let foreign =
+        Event::to(&Identity::holding(&orchestrator.id, String::new())).set("organizationId", "org_other");
+    publisher::post(&platform.hub, [&foreign]);
+    let own = publish(&platform, &orchestrator, 1);
+    assert_eq!(ids(&read(&platform, &orchestrator.token(), "")), own);
+}
+
+/// The limit holds for messages and queued events together.
+fn a_limit_is_a_limit(stand: Stand) {
+    let platform = stand.start();
+    let organization = platform.organization();
+    let [author, reader] =
+        [organization.orchestrator().in_channel(), organization.orchestrator().in_channel()];
+    let token = reader.token();
+    for content in ["1", "2", "3"] {
+        let body = json!({ "channelId": organization.channel, "content": content });
+        platform.hub.call("POST", "/api/daemon/messages").bearer(&author.token()).json(&body).expect(200);
+    }
+    let published = publish(&platform, &reader, 2);
+    let first = read(&platform, &token, "?limit=1");
+    assert_eq!(ids(&first).len(), 1);
+    let mut seen = ids(&first);
+    let mut next = first["nextCursor"].clone();
+    while let Some(cursor) = next.as_str() {
+        let page = read(&platform, &token, &format!("?limit=1&cursor={cursor}"));
+        assert!(ids(&page).len() <= 1);
+        seen.extend(ids(&page));
+        next = page["nextCursor"].clone();
+    }
+    assert!(published.iter().all(|id| seen.contains(id)), "{seen:?}");
+}
+
 on_both_stands!(
+    events_do_not_cross_organizations,
+    a_limit_is_a_limit,
     queued_events_are_read_until_they_are_acknowledged,
     messages_are_shown_in_their_old_form,
     pages_and_times_are_exact,

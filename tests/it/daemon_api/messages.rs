@@ -234,3 +234,25 @@ on_both_stands!(
     members_with_the_scope_only,
     a_message_that_nobody_announced_is_announced_later,
 );
+
+/// A queue that cannot be written does not make a message count as announced.
+#[test]
+fn a_message_waits_until_its_events_can_be_stored() {
+    let platform = Stand::Servers.start();
+    let organization = platform.organization();
+    let [author, reader] = pair(&organization);
+    let redis = platform.redis.as_ref().unwrap();
+    let key = format!("daemon:events:{}:data", reader.id);
+    redis.run::<()>(&["SET", &key, "junk"]);
+    let body = json!({ "channelId": organization.channel, "content": "not lost" });
+    let id = post(&platform, &author.token(), &body);
+    let later = || neolith_hub::domain::clock::now().wall.plus(std::time::Duration::from_secs(60));
+    let refused = || platform.hub.log().contains("announced later");
+    eventually(refused, "the hub says that the message is announced later");
+    assert_eq!(platform.database.unannounced(later(), 10).unwrap().len(), 1);
+    redis.run::<()>(&["DEL", &key]);
+    let mut daemon = reader.connect();
+    daemon.send("subscribe", json!({ "eventTypes": ["message.received"] }));
+    eventually(|| platform.database.unannounced(later(), 10).unwrap().is_empty(), "it is announced");
+    assert_eq!(daemon.take_event()["data"]["messageId"], id.as_str());
+}

@@ -25,11 +25,13 @@ fn silence_makes_offline(stand: Stand) {
     platform.hub.call("POST", "/api/daemon/heartbeat").bearer(&token).json(&json!({})).expect(200);
     becomes(&platform, &orchestrator.id, "ONLINE");
     becomes(&platform, &orchestrator.id, "OFFLINE");
-    let now = neolith_hub::domain::clock::now().wall;
-    let long_ago = now.minus(std::time::Duration::from_secs(3600));
-    let uptime = platform.database.uptime(&orchestrator.id, long_ago, now).unwrap();
-    let statuses: Vec<_> = uptime.periods.iter().map(|period| period.status.as_str()).collect();
-    assert_eq!(statuses, ["ONLINE", "OFFLINE"]);
+    let statuses = || -> Vec<String> {
+        let now = neolith_hub::domain::clock::now().wall;
+        let long_ago = now.minus(std::time::Duration::from_secs(3600));
+        let uptime = platform.database.uptime(&orchestrator.id, long_ago, now).unwrap();
+        uptime.periods.into_iter().map(|period| period.status).collect()
+    };
+    eventually(|| statuses() == ["ONLINE", "OFFLINE"], "both periods are on record");
 }
 
 /// On a socket, connecting and the activity in heartbeats count.
@@ -69,7 +71,45 @@ fn an_explicit_status_stands(stand: Stand) {
     becomes(&platform, &orchestrator.id, "ONLINE");
 }
 
-on_both_stands!(silence_makes_offline, sockets_make_online_and_busy, an_explicit_status_stands);
+/// An explicit presence and a heartbeat that say the same do not stand in each other's way.
+fn who_comes_back_is_online_although_it_once_said_so(stand: Stand) {
+    let platform = stand.start_with(QUICK);
+    let organization = platform.organization();
+    let orchestrator = organization.orchestrator();
+    let token = orchestrator.token();
+    let hub = &platform.hub;
+    hub.call("PUT", "/api/daemon/presence").bearer(&token).json(&json!({ "status": "online" })).expect(200);
+    becomes(&platform, &orchestrator.id, "ONLINE");
+    becomes(&platform, &orchestrator.id, "OFFLINE");
+    hub.call("POST", "/api/daemon/heartbeat").bearer(&token).json(&json!({})).expect(200);
+    becomes(&platform, &orchestrator.id, "ONLINE");
+}
+
+/// A heartbeat that waits to be written does not swallow what is said right after it.
+fn an_explicit_word_right_after_a_heartbeat_counts(stand: Stand) {
+    let platform = stand.start();
+    let organization = platform.organization();
+    let orchestrator = organization.orchestrator();
+    let token = orchestrator.token();
+    let hub = &platform.hub;
+    let say = |status: &str| {
+        let body = json!({ "status": status });
+        hub.call("PUT", "/api/daemon/presence").bearer(&token).json(&body).expect(200);
+    };
+    say("away");
+    becomes(&platform, &orchestrator.id, "AWAY");
+    hub.call("POST", "/api/daemon/heartbeat").bearer(&token).json(&json!({})).expect(200);
+    say("online");
+    becomes(&platform, &orchestrator.id, "ONLINE");
+}
+
+on_both_stands!(
+    who_comes_back_is_online_although_it_once_said_so,
+    an_explicit_word_right_after_a_heartbeat_counts,
+    silence_makes_offline,
+    sockets_make_online_and_busy,
+    an_explicit_status_stands
+);
 
 /// When a hub dies, another one notices that its daemons are gone.
 #[test]
@@ -102,4 +142,21 @@ fn news_reach_daemons_on_other_hubs() {
     platform.hub.call("PUT", "/api/daemon/presence").bearer(&identity.token).json(&body).expect(200);
     let event = daemon.next_event();
     assert_eq!((&event["eventType"], &event["data"]), (&json!("presence.updated"), &body));
+}
+
+/// What was said to another hub in between does not make a hub believe that nothing changed.
+#[test]
+fn two_hubs_do_not_mislead_each_other() {
+    let platform = Stand::Servers.start();
+    let elsewhere = platform.another_hub();
+    let organization = platform.organization();
+    let orchestrator = organization.orchestrator();
+    let token = orchestrator.token();
+    for (hub, word, status) in
+        [(&platform.hub, "away", "AWAY"), (&elsewhere, "online", "ONLINE"), (&platform.hub, "away", "AWAY")]
+    {
+        let body = json!({ "status": word });
+        hub.call("PUT", "/api/daemon/presence").bearer(&token).json(&body).expect(200);
+        becomes(&platform, &orchestrator.id, status);
+    }
 }
