@@ -43,14 +43,22 @@ pub(super) struct IssuedAnswer {
     api_key: String,
     /// The secret that goes with it. It is shown this once.
     api_secret: String,
+    /// Where that was asked for: whether the tokens that were issued before are revoked. If not, ask for
+    /// it at `POST /api/admin/revocations`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens_revoked: Option<bool>,
 }
 
-fn shown(mut response: actix_web::HttpResponseBuilder, issued: IssuedCredential) -> HttpResponse {
+fn shown(
+    mut response: actix_web::HttpResponseBuilder,
+    issued: IssuedCredential,
+    tokens_revoked: Option<bool>,
+) -> HttpResponse {
     let IssuedCredential { credential, key, secret } = issued;
     let (api_key, api_secret) = (key.expose().to_owned(), secret.expose().to_owned());
     // No proxy and no browser keeps it either.
     response.insert_header((header::CACHE_CONTROL, "no-store"));
-    response.json(IssuedAnswer { credential, api_key, api_secret })
+    response.json(IssuedAnswer { credential, api_key, api_secret, tokens_revoked })
 }
 
 /// What was done to a credential, with the organization that it is in.
@@ -168,7 +176,7 @@ pub(super) async fn create(
         Ok((Some(Ok(issued)), Some(deed)))
     });
     let issued = issued.await?.ok_or_else(ApiError::not_found)??;
-    Ok(shown(HttpResponse::Created(), issued))
+    Ok(shown(HttpResponse::Created(), issued, None))
 }
 
 /// Look at a credential
@@ -257,11 +265,17 @@ pub(super) async fn rotate(
     });
     let issued = rotated.await?.ok_or_else(ApiError::not_found)??;
     // The new key is known from here on and nowhere else: it is shown whatever happens to old tokens.
-    if revokes && let Err(error) = revoke_tokens(&state, &issued.credential).await {
-        log::error!(credential = issued.credential.id.as_str(), error:% = error;
-            "a credential was rotated, but the tokens issued for it are not revoked");
-    }
-    Ok(shown(HttpResponse::Ok(), issued))
+    let revoked = if revokes {
+        let revoked = revoke_tokens(&state, &issued.credential).await;
+        if let Err(error) = &revoked {
+            log::error!(credential = issued.credential.id.as_str(), error:% = error;
+                "a credential was rotated, but the tokens issued for it are not revoked");
+        }
+        Some(revoked.is_ok())
+    } else {
+        None
+    };
+    Ok(shown(HttpResponse::Ok(), issued, revoked))
 }
 
 async fn set_disabled(

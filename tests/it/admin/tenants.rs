@@ -6,6 +6,7 @@ use super::{daemon_of, tenant, tenant_for, walk};
 use crate::support::{
     event::Event,
     eventually::eventually,
+    identity::{Identity, unique},
     platform::{Orchestrator, Organization, Platform, Stand, on_both_stands},
     publisher,
     socket::Daemon,
@@ -224,4 +225,44 @@ fn a_user_of_two_tenants_is_changed_by_neither() {
     platform.hub.call("PATCH", &user).bearer(&token).json(&rename).refused(409, "CONFLICT");
     platform.hub.call("DELETE", &user).bearer(&token).refused(409, "CONFLICT");
     assert_eq!(platform.hub.call("GET", &user).operator().expect(200)["name"], "Ada");
+}
+
+#[test]
+fn an_id_under_which_something_waits_is_not_for_a_tenant_to_take() {
+    let platform = Stand::Alone.start();
+    let own = platform.organization();
+    let token = tenant(&own.id);
+    let ghost = Identity::new();
+    publisher::post(&platform.hub, [&Event::to(&ghost).set("organizationId", "org_other")]);
+    let take = |id: &str| {
+        let body = json!({ "id": id, "name": "Mine" });
+        platform.hub.call("POST", "/api/admin/orchestrators").bearer(&token).json(&body)
+    };
+    take(&ghost.orchestrator).refused(409, "CONFLICT");
+    take(&unique("vp")).expect(201);
+}
+
+#[test]
+fn users_that_belong_nowhere_are_not_for_a_tenant_to_take() {
+    let platform = Stand::Alone.start();
+    let own = platform.organization();
+    let free =
+        platform.hub.call("POST", "/api/admin/users").operator().json(&json!({ "name": "Ada" })).expect(201);
+    let members = format!("/api/admin/organizations/{}/members", own.id);
+    let body = json!({ "userId": free["id"] });
+    platform.hub.call("POST", &members).bearer(&tenant(&own.id)).json(&body).refused(400, "VALIDATION_ERROR");
+    platform.hub.call("POST", &members).operator().json(&body).expect(201);
+}
+
+#[test]
+fn whoever_leaves_an_organization_leaves_its_channels() {
+    let platform = Stand::Alone.start();
+    let own = platform.organization();
+    let member = own.orchestrator().in_channel();
+    let token = member.token();
+    let read = format!("/api/daemon/messages?channelId={}", own.channel);
+    platform.hub.call("GET", &read).bearer(&token).expect(200);
+    let membership = format!("/api/admin/organizations/{}/members/{}", own.id, member.user);
+    platform.hub.call("DELETE", &membership).operator().expect(200);
+    platform.hub.call("GET", &read).bearer(&token).refused(403, "CHANNEL_ACCESS_DENIED");
 }
