@@ -250,7 +250,8 @@ fn sessions_are_bounded(stand: Stand) {
         hub.call("POST", "/api/daemon/sessions").bearer(&token).json(&body).expect(201)["session"].take()
     };
     let first = open();
-    let last = (0..102).map(|_| open()).last().unwrap();
+    (0..101).for_each(|_| drop(open()));
+    let last = open();
     let listed = hub.call("GET", "/api/daemon/sessions").bearer(&token).expect(200);
     assert_eq!(listed["total"], 100);
     let ids: Vec<&Value> = listed["sessions"].as_array().unwrap().iter().map(|one| &one["id"]).collect();
