@@ -14,6 +14,7 @@
 //! supervisor, and keep nothing that a restart would lose: what they share is in [`services`].
 
 pub mod announcer;
+pub mod blocking;
 pub mod connection;
 pub mod connection_manager;
 pub mod connections;

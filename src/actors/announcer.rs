@@ -8,11 +8,11 @@
 use std::{sync::Arc, time::Duration};
 
 use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Message as ActixMessage, Supervised};
-use actix_web::web;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::{
+    blocking::ask,
     event_router::EventRouter,
     messages::{Forget, Origin, Publish, Routed},
     services::Shared,
@@ -28,8 +28,7 @@ use crate::{
         notice::Notice,
     },
     store::{
-        self,
-        accounts::{feed::Recipient, messages::Message},
+        accounts::{feed::Recipient, messages::Message, page::Cursor},
         database::Database,
     },
 };
@@ -40,7 +39,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(3);
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3);
 /// How many forgotten messages are taken at once.
 const SWEEP_PAGE: i64 = 200;
-/// How many messages are announced at once; the others wait.
+/// How many messages are announced at once; the others are found by the sweep.
 const CONCURRENT: usize = 16;
 /// The most letters of a message that other programs are shown.
 const PREVIEW_CHARS: usize = 100;
@@ -61,14 +60,14 @@ struct Office {
     shared: Arc<Shared>,
     database: Arc<Database>,
     router: Addr<EventRouter>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 impl Announcer {
     /// An announcer of the messages in `database`.
     #[must_use]
     pub fn new(shared: Arc<Shared>, database: Arc<Database>, router: Addr<EventRouter>) -> Self {
-        let turns = Semaphore::new(CONCURRENT);
+        let turns = Arc::new(Semaphore::new(CONCURRENT));
         Self { office: Arc::new(Office { shared, database, router, turns }), sweeping: false }
     }
 }
@@ -104,10 +103,9 @@ impl Handler<Announce> for Announcer {
     fn handle(&mut self, Announce(message): Announce, ctx: &mut Self::Context) {
         let office = self.office.clone();
         // Too many at once wait for the sweep instead of in memory.
-        if office.turns.available_permits() == 0 {
-            return;
-        }
+        let Ok(turn) = office.turns.clone().try_acquire_owned() else { return };
         spawn_guarded(ctx, async move {
+            let _turn = turn;
             if let Err(problem) = office.announce(*message).await {
                 log::warn!(problem:%; "a message is announced later");
             }
@@ -124,38 +122,34 @@ impl Handler<Swept> for Announcer {
 }
 
 impl Office {
+    /// Announces what was forgotten. A message that cannot be announced holds up no other one.
     async fn sweep(&self) {
         if !self.shared.state.is_backplane_up() {
             return;
         }
+        let before = now().wall.minus(FORGOTTEN_AFTER);
+        let mut after: Option<Cursor> = None;
+        let mut failed = 0_usize;
         loop {
-            let before = now().wall.minus(FORGOTTEN_AFTER);
-            let forgotten = match self.ask(move |database| database.unannounced(before, SWEEP_PAGE)).await {
-                Ok(forgotten) => forgotten,
-                Err(problem) => {
-                    log::debug!(problem:%; "forgotten messages cannot be looked for");
-                    return;
-                }
-            };
-            let was_full = i64::try_from(forgotten.len()).is_ok_and(|found| found == SWEEP_PAGE);
-            let mut failed = false;
-            for message in forgotten {
-                // One that cannot be announced does not hold up the others.
-                if let Err(problem) = self.announce(message).await {
-                    log::warn!(problem:%; "a message is announced later");
-                    failed = true;
-                }
+            let from = after.clone();
+            let page =
+                ask(&self.database, move |database| database.unannounced(before, from.as_ref(), SWEEP_PAGE));
+            let Ok(page) = page.await else { break };
+            let Some(last) = page.last() else { break };
+            after = Some(Cursor { at: last.created_at, id: last.id.clone() });
+            for message in page {
+                failed += usize::from(self.announce(message).await.is_err());
             }
-            if !was_full || failed {
-                return;
-            }
+        }
+        if failed > 0 {
+            log::warn!(count = failed; "messages are announced later");
         }
     }
 
     async fn announce(&self, message: Message) -> Result<(), String> {
-        let _turn = self.turns.acquire().await.map_err(|_| "the hub is stopping".to_owned())?;
         let asked = message.clone();
-        let recipients = self.ask(move |database| database.recipients(&asked)).await?;
+        let recipients = ask(&self.database, move |database| database.recipients(&asked)).await;
+        let recipients = recipients.map_err(|error| error.to_string())?;
         let events: Vec<Event> =
             recipients.iter().flat_map(|recipient| events(&message, recipient)).collect();
         if !events.is_empty() {
@@ -174,7 +168,8 @@ impl Office {
         }
         self.tell_programs(&message).await;
         let id = message.id.clone();
-        self.ask(move |database| database.mark_announced(&id)).await.map(drop)
+        let marked = ask(&self.database, move |database| database.mark_announced(&id)).await;
+        marked.map(drop).map_err(|error| error.to_string())
     }
 
     /// What runs beside the hub and shows channels to people is told too; it reads again anyhow, so
@@ -194,16 +189,6 @@ impl Office {
         if let Err(error) = self.shared.backplane.announce_message(&channel, &news.to_string()).await {
             log::warn!(error:% = error; "a message was not shown to other programs");
         }
-    }
-
-    async fn ask<T: Send + 'static>(
-        &self,
-        ask: impl FnOnce(&Database) -> store::Result<T> + Send + 'static,
-    ) -> Result<T, String> {
-        let database = self.database.clone();
-        let answer =
-            web::block(move || ask(&database)).await.map_err(|_| "the hub is stopping".to_owned())?;
-        answer.map_err(|error| error.to_string())
     }
 }
 

@@ -14,10 +14,9 @@ use std::{
     time::Duration,
 };
 
-use actix_web::web;
 use quick_cache::sync::Cache;
 
-use super::connections::Connections;
+use super::{blocking::ask, connections::Connections};
 use crate::{
     backplane::{Backplane, registry::ConnectionRegistry as _},
     domain::{
@@ -134,11 +133,15 @@ impl Resolver {
         if let Some((name, _)) = known {
             return name;
         }
-        let (database, asked) = (self.database.clone(), id.clone());
+        let asked = id.clone();
         let rests = monotonic().0 < self.rests_until.load(Ordering::Relaxed);
-        let answer = if rests { None } else { web::block(move || database.user_name(&asked)).await.ok() };
+        let answer = if rests {
+            None
+        } else {
+            ask(&self.database, move |database| database.user_name(&asked)).await.ok()
+        };
         let (name, believed) = match answer {
-            Some(Ok(name)) => (name.map(Arc::from), CACHE_TTL),
+            Some(name) => (name.map(Arc::from), CACHE_TTL),
             _ => (None, DIRECTORY_REST),
         };
         self.authors.insert(id.clone(), (name.clone(), monotonic().plus(believed)));
@@ -177,15 +180,14 @@ impl Resolver {
         if monotonic().0 < self.rests_until.load(Ordering::Relaxed) {
             return None;
         }
-        let (database, asked) = (self.database.clone(), id.clone());
-        match web::block(move || database.resolve(asked.as_str())).await {
-            Ok(Ok(found)) => Some(found.map_or(id, |found| found.orchestrator)),
-            Ok(Err(error)) => {
+        let asked = id.clone();
+        match ask(&self.database, move |database| database.resolve(asked.as_str())).await {
+            Ok(found) => Some(found.map_or(id, |found| found.orchestrator)),
+            Err(error) => {
                 log::warn!(error:% = error; "the directory did not answer; ids are taken at their word");
                 self.rests_until.store(monotonic().plus(DIRECTORY_REST).0, Ordering::Relaxed);
                 None
             }
-            Err(_) => None,
         }
     }
 }

@@ -9,11 +9,11 @@ mod silence;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Message, Supervised};
-use actix_web::web;
 use quick_cache::unsync::Cache;
 
 use self::silence::Silence;
 use super::{
+    blocking::ask,
     event_router::EventRouter,
     messages::{Origin, Publish},
     services::Shared,
@@ -171,15 +171,6 @@ async fn record_all(
         outcomes.push(ask(database, move |database| record(database, &note, at)).await?);
     }
     Ok(outcomes)
-}
-
-async fn ask<T: Send + 'static>(
-    database: &Arc<Database>,
-    ask: impl FnOnce(&Database) -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    let database = database.clone();
-    let stopping = |_| Err(StoreError::Unavailable("the hub is stopping".to_owned()));
-    web::block(move || ask(&database)).await.unwrap_or_else(stopping)
 }
 
 /// What the status is when what a daemon said explicitly is heeded; `None` while nobody can tell what it

@@ -68,7 +68,7 @@ fn refusal(request: &ServiceRequest) -> Option<ApiError> {
     {
         return Some(error);
     }
-    let has_nul = request.uri().to_string().contains("%00");
+    let has_nul = request.uri().path_and_query().is_some_and(|address| address.as_str().contains("%00"));
     has_nul.then(|| ApiError::validation("Addresses must not contain NUL"))
 }
 

@@ -184,8 +184,7 @@ pub(super) async fn slow_down_since(request: &HttpRequest, state: &HttpState, st
 
 /// Makes whoever failed to prove who they are wait, longer each time (delivery section 1).
 pub(super) async fn slow_down(request: &HttpRequest, state: &HttpState) {
-    let delay = state.shared().failures.count(state.client(request).map(counted), None, now().mono);
-    tokio::time::sleep(delay).await;
+    slow_down_since(request, state, now().mono).await;
 }
 
 /// Whether a scope is held that is always asked for.

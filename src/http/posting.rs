@@ -13,7 +13,7 @@ use super::{
     error::{ApiError, Code},
 };
 use crate::{
-    actors::announcer::Announce,
+    actors::{announcer::Announce, blocking},
     domain::{
         clock::now,
         ids::{ChannelId, OrchestratorId},
@@ -63,24 +63,13 @@ pub(super) async fn post(
         parent_id: draft.parent,
         metadata: Some(metadata),
     };
-    let written = {
-        let database = state.database.clone();
-        web::block(move || database.post_message(new, at)).await
-    };
-    let message = match written {
-        Ok(Ok(message)) => message,
-        Ok(Err(StoreError::Missing("parent"))) => {
-            return Err(ApiError::validation("The parent message is not in this channel"));
-        }
-        Ok(Err(StoreError::Missing("channel"))) => {
-            return Err(ApiError::new(Code::ChannelNotFound, "Channel not found"));
-        }
-        Ok(Err(StoreError::Missing(what))) => {
-            return Err(ApiError::validation(format!("There is no such {what}")));
-        }
-        Ok(Err(error)) => return Err(error.into()),
-        Err(_) => return Err(ApiError::unavailable("The hub is stopping")),
-    };
+    let written = blocking::ask(&state.database, move |database| database.post_message(new, at)).await;
+    let message = written.map_err(|error| match error {
+        StoreError::Missing("parent") => ApiError::validation("The parent message is not in this channel"),
+        StoreError::Missing("channel") => ApiError::new(Code::ChannelNotFound, "Channel not found"),
+        StoreError::Missing(what) => ApiError::validation(format!("There is no such {what}")),
+        error => error.into(),
+    })?;
     let id = message.id.clone();
     if let Some(orchestrator) = by {
         let channel = ChannelId::parse(&message.channel_id).ok();

@@ -2,11 +2,14 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use actix_web::{HttpRequest, http::header, web};
+use actix_web::{HttpRequest, http::header};
 
 use super::{accounts::Accounts, docs::Docs, error::ApiError, input::Inputs, limits::RequestLimits, openapi};
 use crate::{
-    actors::services::{Services, Shared},
+    actors::{
+        blocking,
+        services::{Services, Shared},
+    },
     auth::token::TokenMinter,
     config::Config,
     store::{self, database::Database},
@@ -64,11 +67,7 @@ impl HttpState {
         &self,
         ask: impl FnOnce(&Database) -> store::Result<T> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let database = self.database.clone();
-        match web::block(move || ask(&database)).await {
-            Ok(answer) => answer.map_err(ApiError::from),
-            Err(_) => Err(ApiError::unavailable("The hub is stopping")),
-        }
+        blocking::ask(&self.database, ask).await.map_err(ApiError::from)
     }
 
     /// Where a request comes from: the peer, or, when that is a proxy to be trusted, whom it speaks

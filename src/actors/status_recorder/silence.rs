@@ -3,11 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use actix::Addr;
-use actix_web::web;
 
 use super::{Because, NoteStatus, StatusRecorder};
 use crate::{
-    actors::services::Shared,
+    actors::{blocking::ask, services::Shared},
     backplane::{
         BackplaneError,
         liveness::Liveness as _,
@@ -22,6 +21,8 @@ use crate::{
 
 /// How often those who fell silent are looked for.
 const INTERVAL: Duration = Duration::from_secs(10);
+/// How many are watched with one question.
+const WATCHED_AT_ONCE: i64 = 1000;
 /// How many of them at once.
 const PAGE: usize = 200;
 
@@ -53,8 +54,9 @@ impl Silence {
     async fn watch_all(&self) -> bool {
         let mut after = String::new();
         loop {
-            let (database, from) = (self.database.clone(), after.clone());
-            let Ok(Ok(page)) = web::block(move || database.present_after(&from, 1000)).await else {
+            let from = after.clone();
+            let asked = ask(&self.database, move |database| database.present_after(&from, WATCHED_AT_ONCE));
+            let Ok(page) = asked.await else {
                 return false;
             };
             let Some(last) = page.last() else { return true };
@@ -75,9 +77,9 @@ impl Silence {
             if self.shared.connections.has(&orchestrator) {
                 continue;
             }
-            let (database, name) = (self.database.clone(), orchestrator.clone());
-            let asked = web::block(move || database.resolve(name.as_str())).await;
-            let organization = asked.ok().and_then(Result::ok).flatten().map(|found| found.organization);
+            let name = orchestrator.clone();
+            let asked = ask(&self.database, move |database| database.resolve(name.as_str())).await;
+            let organization = asked.ok().flatten().map(|found| found.organization);
             let nobody = (DaemonId::parse(orchestrator.as_str()), SessionId::parse(orchestrator.as_str()));
             let (Ok(daemon), Ok(session)) = nobody else { continue };
             let gone = Presence {

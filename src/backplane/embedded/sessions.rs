@@ -23,14 +23,17 @@ impl State {
         if let Some((at, status)) = self.observations.activity(&record.orchestrator, id)
             && record.last_heartbeat.is_none_or(|known| known < at)
         {
+            // What its owner has said since counts for more.
+            if record.last_activity_at <= at {
+                record.status = match record.status {
+                    SessionStatus::Active | SessionStatus::Idle if status == "idle" => SessionStatus::Idle,
+                    SessionStatus::Active | SessionStatus::Idle => SessionStatus::Active,
+                    over => over,
+                };
+            }
             record.last_heartbeat = Some(at);
             record.last_activity_at = record.last_activity_at.max(at);
             record.last_status = Some(status.to_owned());
-            record.status = match record.status {
-                SessionStatus::Active | SessionStatus::Idle if status == "idle" => SessionStatus::Idle,
-                SessionStatus::Active | SessionStatus::Idle => SessionStatus::Active,
-                over => over,
-            };
         }
         Some(record)
     }

@@ -1,6 +1,6 @@
 //! The audit log: who changed what, from where, and who tried with a wrong key.
 
-use actix_web::{HttpRequest, http::header, web};
+use actix_web::{HttpRequest, http::header};
 use serde_json::Value;
 
 use crate::{
@@ -183,10 +183,9 @@ pub(in crate::http) async fn refused(request: &HttpRequest, state: &HttpState) {
         severity: Some("warning".to_owned()),
         ..NewAuditEntry::default()
     };
-    let database = state.database.clone();
     // Whoever has a wrong key is refused whether this can be written or not.
-    let written = web::block(move || database.append_audit(entry, now().wall)).await;
-    if let Ok(Err(error)) = written {
+    let written = state.database(move |database| database.append_audit(entry, now().wall)).await;
+    if let Err(error) = written {
         log::warn!(error:% = error; "a refusal could not be put on record");
     }
 }

@@ -157,20 +157,33 @@ impl Database {
         .load(&mut *self.connection()?)?)
     }
 
-    /// At most `limit` messages written before `older_than` that were not announced, oldest first.
+    /// At most `limit` messages written before `older_than` that were not announced, oldest first, from
+    /// the beginning or after a place.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub fn unannounced(&self, older_than: Timestamp, limit: i64) -> Result<Vec<Message>> {
+    pub fn unannounced(
+        &self,
+        older_than: Timestamp,
+        after: Option<&Cursor>,
+        limit: i64,
+    ) -> Result<Vec<Message>> {
         // The condition is the one of the partial index, to the letter.
-        let rows: Vec<(MessageRow, AuthorRow)> = messages::table
+        let mut query = messages::table
             .inner_join(users::table)
             .filter(not(messages::announced))
             .filter(messages::created_at.lt(older_than.utc()))
             .order((messages::created_at.asc(), messages::id.asc()))
             .limit(limit)
             .select((MessageRow::as_select(), AuthorRow::as_select()))
-            .load(&mut *self.connection()?)?;
+            .into_boxed::<Multi>();
+        if let Some(cursor) = after {
+            let at = cursor.at.utc();
+            query = query
+                .filter(messages::created_at.ge(at))
+                .filter(messages::created_at.gt(at).or(messages::id.gt(cursor.id.clone())));
+        }
+        let rows: Vec<(MessageRow, AuthorRow)> = query.load(&mut *self.connection()?)?;
         Ok(rows.into_iter().map(Into::into).collect())
     }
 

@@ -158,10 +158,10 @@ fn messages_are_announced_once(world: &World) {
     let database = &world.database;
     world.orchestrator("a", "org_1");
     let (old, new) = (post(world, "user_a", "old", 30), post(world, "user_a", "new", 40));
-    assert_eq!(ids(&database.unannounced(at(40), 10).unwrap()), [old.id.as_str()]);
+    assert_eq!(ids(&database.unannounced(at(40), None, 10).unwrap()), [old.id.as_str()]);
     assert_eq!(database.mark_announced(&old.id), Ok(true));
     assert_eq!(database.mark_announced(&old.id), Ok(false));
-    assert_eq!(ids(&database.unannounced(at(99), 10).unwrap()), [new.id.as_str()]);
+    assert_eq!(ids(&database.unannounced(at(99), None, 10).unwrap()), [new.id.as_str()]);
 }
 
 fn an_orchestrator_catches_up_on_others(world: &World) {

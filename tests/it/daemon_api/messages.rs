@@ -194,8 +194,9 @@ fn a_message_that_nobody_announced_is_announced_later(stand: Stand) {
     let mut daemon = reader.connect();
     daemon.send("subscribe", json!({ "eventTypes": ["message.received"] }));
     assert_eq!(daemon.take_event()["data"]["messageId"], id.as_str());
-    let announced =
-        || platform.database.unannounced(neolith_hub::domain::clock::now().wall, 10).unwrap().is_empty();
+    let announced = || {
+        platform.database.unannounced(neolith_hub::domain::clock::now().wall, None, 10).unwrap().is_empty()
+    };
     eventually(announced, "it is marked as announced");
 }
 
@@ -249,10 +250,10 @@ fn a_message_waits_until_its_events_can_be_stored() {
     let later = || neolith_hub::domain::clock::now().wall.plus(std::time::Duration::from_secs(60));
     let refused = || platform.hub.log().contains("announced later");
     eventually(refused, "the hub says that the message is announced later");
-    assert_eq!(platform.database.unannounced(later(), 10).unwrap().len(), 1);
+    assert_eq!(platform.database.unannounced(later(), None, 10).unwrap().len(), 1);
     redis.run::<()>(&["DEL", &key]);
     let mut daemon = reader.connect();
     daemon.send("subscribe", json!({ "eventTypes": ["message.received"] }));
-    eventually(|| platform.database.unannounced(later(), 10).unwrap().is_empty(), "it is announced");
+    eventually(|| platform.database.unannounced(later(), None, 10).unwrap().is_empty(), "it is announced");
     assert_eq!(daemon.take_event()["data"]["messageId"], id.as_str());
 }
