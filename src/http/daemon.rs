@@ -3,6 +3,7 @@
 mod channels;
 mod credentials;
 pub(super) mod departure;
+mod event_place;
 mod event_view;
 mod events;
 mod fleet;

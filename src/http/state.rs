@@ -11,6 +11,7 @@ use crate::{
         services::{Services, Shared},
     },
     auth::token::TokenMinter,
+    backplane,
     config::Config,
     store::{self, database::Database},
 };
@@ -68,6 +69,17 @@ impl HttpState {
         ask: impl FnOnce(&Database) -> store::Result<T> + Send + 'static,
     ) -> Result<T, ApiError> {
         blocking::ask(&self.database, ask).await.map_err(ApiError::from)
+    }
+
+    /// Writes something that may be lost (contract 1.0): not at all while the backplane is known to be
+    /// away, for nobody would answer.
+    pub(super) async fn note(&self, what: &'static str, noting: impl Future<Output = backplane::Result<()>>) {
+        if !self.shared().state.is_backplane_up() {
+            return;
+        }
+        if let Err(error) = noting.await {
+            log::warn!(what, error:% = error; "something was not noted");
+        }
     }
 
     /// Where a request comes from: the peer, or, when that is a proxy to be trusted, whom it speaks

@@ -7,18 +7,19 @@ use actix_web::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 use utoipa::{IntoParams, ToSchema};
 
-use super::event_view::EventView;
+use super::{event_place::Place, event_view::EventView, own_state::daemon_name};
 use crate::{
+    auth::token::AccessToken,
     backplane::{
         acknowledgements::Acknowledgements as _,
         inspection::{Inspection as _, QueueCursor},
     },
     domain::{
         clock::{Timestamp, now},
-        ids::{EventId, OrchestratorId, OrganizationId},
+        ids::{EventId, OrchestratorId},
         scope::Scope,
     },
     http::{
@@ -28,8 +29,6 @@ use crate::{
         input::{self, Input},
     },
 };
-
-use super::own_state::daemon_name;
 
 /// How far back messages are looked for when nobody says.
 const DEFAULT_SINCE: Duration = Duration::from_secs(5 * 60);
@@ -89,20 +88,27 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let token = caller::daemon(&request, &state, Unknown::Refused).await?;
     caller::require(token.scopes, Scope::MessagesRead)?;
-    let query = Wanted::read(query.into_inner())?;
-    let mut events = Vec::new();
-    // A cursor goes on in the queue; messages came with the first page.
-    if query.cursor.is_none() {
-        let since = query.since.unwrap_or_else(|| now().wall.minus(DEFAULT_SINCE));
-        events = from_messages(&state, &token.orchestrator, since).await?;
-    }
-    events.truncate(query.limit);
-    let room = query.limit.saturating_sub(events.len());
-    let organization = state.organization_of(&token).await;
-    let next =
-        from_queue(&state, &token.orchestrator, organization.as_ref(), &query, room, &mut events).await?;
+    let wanted = Wanted::read(query.into_inner())?;
+    let (mut events, next) = match &wanted.place {
+        Some(Place::Queue(after)) => from_queue(&state, &token, &wanted, *after, wanted.limit).await?,
+        place => {
+            let (events, more) = from_messages(&state, &token.orchestrator, &wanted, place.as_ref()).await?;
+            match (more, wanted.limit.checked_sub(events.len()).filter(|room| *room > 0)) {
+                (true, _) => {
+                    let next = events.last().map(|last| Place::Messages(last.time(), last.id().to_owned()));
+                    (events, next)
+                }
+                // Whether anything waits behind is seen with the next page.
+                (false, None) => (events, Some(Place::Queue(None))),
+                (false, Some(room)) => {
+                    let (queued, next) = from_queue(&state, &token, &wanted, None, room).await?;
+                    (events.into_iter().chain(queued).collect(), next)
+                }
+            }
+        }
+    };
     events.sort_by_key(EventView::time);
-    let list = EventList { events, next_cursor: next.map(|cursor| cursor.to_string()) };
+    let list = EventList { events, next_cursor: next.map(|place| place.to_string()) };
     Ok(if wants_a_stream(&request) { stream(&list) } else { HttpResponse::Ok().json(list) })
 }
 
@@ -110,7 +116,7 @@ pub(super) async fn list(
 struct Wanted {
     since: Option<Timestamp>,
     limit: usize,
-    cursor: Option<QueueCursor>,
+    place: Option<Place>,
 }
 
 impl Wanted {
@@ -130,91 +136,90 @@ impl Wanted {
                 Err(_) => return Err(ApiError::validation("limit must be a number from 1 to 1000")),
             },
         };
-        let cursor = match query.cursor.as_deref() {
+        let place = match query.cursor.as_deref() {
             None | Some("") => None,
             Some(text) => {
-                let cursor = QueueCursor::parse(text);
-                Some(cursor.ok_or_else(|| ApiError::validation("cursor is none of this hub's"))?)
+                let place = Place::parse(text);
+                Some(place.ok_or_else(|| ApiError::validation("cursor is none of this hub's"))?)
             }
         };
-        Ok(Self { since, limit, cursor })
+        Ok(Self { since, limit, place })
     }
 }
 
+/// Messages and mentions after `place`, oldest first, up to the limit; and whether there are more.
 async fn from_messages(
     state: &HttpState,
     orchestrator: &OrchestratorId,
-    since: Timestamp,
-) -> Result<Vec<EventView>, ApiError> {
+    wanted: &Wanted,
+    place: Option<&Place>,
+) -> Result<(Vec<EventView>, bool), ApiError> {
     let name = orchestrator.to_string();
+    let since = wanted.since.unwrap_or_else(|| now().wall.minus(DEFAULT_SINCE));
     let (messages, mentions) = state
         .database(move |database| {
             let messages = database.messages_since(&name, since, None, MESSAGES)?;
             Ok((messages, database.mentions_since(&name, since, MENTIONS)?))
         })
         .await?;
-    let listed: Vec<String> = messages.iter().map(|message| message.message.id.clone()).collect();
+    let listed: HashSet<String> = messages.iter().map(|message| message.message.id.clone()).collect();
     let mut events: Vec<EventView> =
         messages.into_iter().map(|message| EventView::of_message(message, orchestrator)).collect();
     let others = mentions.into_iter().filter(|mention| !listed.contains(&mention.message.id));
     events.extend(others.map(|mention| EventView::of_mention(mention, orchestrator)));
+    events.sort_by(|one, other| (one.time(), one.id()).cmp(&(other.time(), other.id())));
+    if let Some(Place::Messages(time, id)) = place {
+        events.retain(|event| (event.time(), event.id()) > (*time, id.as_str()));
+    }
     let ids: Vec<EventId> = events.iter().filter_map(|event| EventId::parse(event.id()).ok()).collect();
     // While nobody can say what was acknowledged, once too often is better than never.
     if let Ok(taken) = state.shared().backplane.acknowledged(orchestrator, &ids).await {
-        let taken: Vec<&str> =
+        let taken: HashSet<&str> =
             ids.iter().zip(taken).filter(|(_, taken)| *taken).map(|(id, _)| id.as_str()).collect();
-        events.retain(|event| !taken.contains(&event.id()));
+        events.retain(|event| !taken.contains(event.id()));
     }
-    Ok(events)
+    let more = events.len() > wanted.limit;
+    events.truncate(wanted.limit);
+    Ok((events, more))
 }
 
-/// Adds up to `room` events of the queue; where to go on, if there are more.
+/// Up to `room` events of the queue after a place; and where to go on, if there are more.
 async fn from_queue(
     state: &HttpState,
-    orchestrator: &OrchestratorId,
-    organization: Option<&OrganizationId>,
+    token: &AccessToken,
     wanted: &Wanted,
+    mut after: Option<QueueCursor>,
     room: usize,
-    events: &mut Vec<EventView>,
-) -> Result<Option<QueueCursor>, ApiError> {
-    let mut after = wanted.cursor;
-    if room == 0 {
-        let queued = state.shared().backplane.queue_page(orchestrator, after, 1).await.unwrap_or_default();
-        return Ok(queued.first().map(|_| after.unwrap_or(QueueCursor { time: Timestamp(0), arrival: 0 })));
-    }
-    let (mut found, mut looked_at) = (0, 0);
+) -> Result<(Vec<EventView>, Option<Place>), ApiError> {
+    let organization = state.organization_of(token).await;
+    let mut events = Vec::new();
+    let mut looked_at = 0;
     while looked_at < MAX_LOOKED_AT {
-        let page = room.saturating_sub(found).max(MIN_LOOK);
-        let queued = match state.shared().backplane.queue_page(orchestrator, after, page).await {
+        let page = room.saturating_sub(events.len()).max(MIN_LOOK);
+        let queued = match state.shared().backplane.queue_page(&token.orchestrator, after, page).await {
             Ok(queued) => queued,
             // Messages alone are better than nothing (contract 1.20).
             Err(error) => {
                 log::warn!(error:% = error; "queued events cannot be read");
-                return Ok(None);
+                return Ok((events, None));
             }
         };
         let is_last = queued.len() < page;
         looked_at += queued.len();
-        let last = queued.last().map(|event| event.cursor);
         for event in queued {
+            if events.len() == room {
+                return Ok((events, Some(Place::Queue(after))));
+            }
             after = Some(event.cursor);
             if wanted.since.is_none_or(|since| event.time > since) {
-                let shown = EventView::of_queued(&event, orchestrator, organization);
-                found += usize::from(shown.is_some());
-                events.extend(shown);
+                events.extend(EventView::of_queued(&event, &token.orchestrator, organization.as_ref()));
             }
-            if found >= room {
-                break;
-            }
-        }
-        if found >= room && (after != last || !is_last) {
-            return Ok(after);
         }
         if is_last {
-            return Ok(None);
+            return Ok((events, None));
         }
     }
-    Ok(after)
+    Ok((events, Some(Place::Queue(after))))
 }
 
 fn wants_a_stream(request: &HttpRequest) -> bool {
@@ -224,7 +229,7 @@ fn wants_a_stream(request: &HttpRequest) -> bool {
 
 /// One page as server-sent events, after which the client asks again.
 fn stream(list: &EventList) -> HttpResponse {
-    let mut text = format!("retry: {}\n\n", 5000);
+    let mut text = "retry: 5000\n\n".to_owned();
     for event in &list.events {
         let data = serde_json::to_string(event).unwrap_or_default();
         text.push_str(&format!("id: {}\nevent: {}\ndata: {data}\n\n", event.id(), event.kind()));

@@ -150,12 +150,8 @@ pub(super) async fn heartbeat(
         metrics: metrics.map(reported::canonical),
         at,
     };
-    let shared = state.shared();
-    if shared.state.is_backplane_up()
-        && let Err(error) = shared.backplane.heartbeats(std::slice::from_ref(&beat)).await
-    {
-        log::warn!(error:% = error; "a heartbeat was not noted");
-    }
+    let beats = std::slice::from_ref(&beat);
+    state.note("a heartbeat", state.shared().backplane.heartbeats(beats)).await;
     state.note_status(&token.orchestrator, organization.as_ref(), status, Because::Heartbeat);
     Ok(answer(&state, &token.orchestrator, at))
 }

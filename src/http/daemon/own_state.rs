@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{
+    auth::token::AccessToken,
     backplane::{
-        records::Records as _,
-        sessions::{SessionKind, Sessions as _},
+        records::{HeartbeatView, Records as _},
+        sessions::{SessionKind, SessionRecord, Sessions as _},
     },
     domain::{clock::Timestamp, ids::DaemonId},
     http::{
@@ -66,23 +67,9 @@ pub(super) async fn own_state(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, ApiError> {
     let token = caller::daemon(&request, &state, Unknown::Tolerated).await?;
-    let backplane = &state.shared().backplane;
-    let beats = backplane.heartbeats_of(std::slice::from_ref(&token.orchestrator)).await.unwrap_or_default();
-    let beat = beats.into_iter().next().flatten();
-    let known = match &token.session {
-        Some(id) => backplane.session(id).await.unwrap_or_default(),
-        None => None,
-    };
-    // A session that the daemon opened by itself counts only when there is no authentication session
-    // (contract C41).
-    let session = match known.filter(|session| session.orchestrator == token.orchestrator) {
-        Some(session) => Some(session),
-        None => {
-            let opened = backplane.sessions_of(&token.orchestrator).await.unwrap_or_default();
-            let of_daemons = opened.into_iter().filter(|session| session.kind == SessionKind::Daemon);
-            of_daemons.max_by_key(|session| session.last_activity_at)
-        }
-    };
+    // Nobody is asked who is known to be away: then the daemon counts as offline (contract 1.2).
+    let (beat, session) =
+        if state.shared().state.is_backplane_up() { seen(&state, &token).await } else { (None, None) };
     let daemon_id = token.session.as_ref().map(ToString::to_string).unwrap_or_default();
     Ok(HttpResponse::Ok().json(OwnStateAnswer {
         success: true,
@@ -102,8 +89,29 @@ pub(super) async fn own_state(
     }))
 }
 
+/// The last heartbeat of the daemon's orchestrator, and the session that counts.
+async fn seen(state: &HttpState, token: &AccessToken) -> (Option<HeartbeatView>, Option<SessionRecord>) {
+    let backplane = &state.shared().backplane;
+    let beats = backplane.heartbeats_of(std::slice::from_ref(&token.orchestrator)).await.unwrap_or_default();
+    let known = match &token.session {
+        Some(id) => backplane.session(id).await.unwrap_or_default(),
+        None => None,
+    };
+    // A session that the daemon opened by itself counts only when there is no authentication session
+    // (contract C41).
+    let session = match known.filter(|session| session.orchestrator == token.orchestrator) {
+        Some(session) => Some(session),
+        None => {
+            let opened = backplane.sessions_of(&token.orchestrator).await.unwrap_or_default();
+            let of_daemons = opened.into_iter().filter(|session| session.kind == SessionKind::Daemon);
+            of_daemons.max_by_key(|session| session.last_activity_at)
+        }
+    };
+    (beats.into_iter().next().flatten(), session)
+}
+
 /// The name by which records call whoever holds a token: its session, else its orchestrator.
-pub(super) fn daemon_name(token: &crate::auth::token::AccessToken) -> Result<DaemonId, ApiError> {
+pub(super) fn daemon_name(token: &AccessToken) -> Result<DaemonId, ApiError> {
     let name = token.session.as_ref().map_or(token.orchestrator.as_str(), |session| session.as_str());
     DaemonId::parse(name).map_err(|_| ApiError::unauthorized())
 }

@@ -93,9 +93,7 @@ pub(super) async fn set_presence(
         status_text: body.status_text,
         at,
     };
-    if let Err(error) = state.shared().backplane.set_presence(&presence).await {
-        log::warn!(error:% = error; "a presence was not noted");
-    }
+    state.note("a presence", state.shared().backplane.set_presence(&presence)).await;
     state.note_status(
         &token.orchestrator,
         organization.as_ref(),
@@ -175,9 +173,7 @@ pub(super) async fn set_status(
         message: body.message.clone(),
         at,
     };
-    if let Err(error) = state.shared().backplane.set_status(&stated).await {
-        log::warn!(error:% = error; "a status was not noted");
-    }
+    state.note("a status", state.shared().backplane.set_status(&stated)).await;
     let (name, message) = (token.orchestrator.to_string(), body.message);
     let written = state
         .database(move |database| {

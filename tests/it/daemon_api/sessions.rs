@@ -258,7 +258,26 @@ fn sessions_are_bounded(stand: Stand) {
     assert!(ids.contains(&&last["id"]) && !ids.contains(&&first["id"]));
 }
 
+/// What the owner says of a session after a heartbeat stands until the next one.
+fn a_status_that_is_set_after_a_heartbeat_stands(stand: Stand) {
+    let platform = stand.start();
+    let organization = platform.organization();
+    let orchestrator = organization.orchestrator();
+    let token = orchestrator.token();
+    let hub = &platform.hub;
+    let body = json!({ "orchestratorId": orchestrator.id, "type": "daemon" });
+    let opened = hub.call("POST", "/api/daemon/sessions").bearer(&token).json(&body).expect(201);
+    let id = &opened["session"]["id"];
+    let beat = json!({ "sessionId": id, "status": "active" });
+    hub.call("POST", "/api/daemon/heartbeat").bearer(&token).json(&beat).expect(200);
+    let change = json!({ "sessionId": id, "status": "idle" });
+    let changed = hub.call("PATCH", "/api/daemon/sessions").bearer(&token).json(&change).expect(200);
+    assert_eq!(changed["session"]["status"], "idle");
+    assert!(changed["session"]["lastHeartbeat"].is_string());
+}
+
 on_both_stands!(
+    a_status_that_is_set_after_a_heartbeat_stands,
     sessions_are_bounded,
     a_session_is_opened_and_listed_as_documented,
     a_session_that_shall_live_too_long_lives_a_month,
