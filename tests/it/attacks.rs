@@ -3,5 +3,6 @@
 
 mod headers;
 mod ids;
+mod races;
 mod tenants;
 mod tokens;
