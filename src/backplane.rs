@@ -8,6 +8,7 @@ pub mod acknowledgements;
 pub mod buffer;
 pub mod bus;
 pub mod commit;
+pub mod dead_letters;
 pub mod embedded;
 pub mod fleet;
 pub mod inspection;
@@ -20,6 +21,7 @@ pub mod registry;
 pub mod revocations;
 pub mod sessions;
 pub mod status;
+pub mod trail;
 mod words;
 
 use std::path::Path;
@@ -125,6 +127,31 @@ impl EventQueue for Backplane {
         ids: &[EventId],
     ) -> Result<Vec<Loaded>> {
         dispatch!(self.load(orchestrator, daemon, ids))
+    }
+
+    async fn claim(
+        &self,
+        orchestrator: &OrchestratorId,
+        connection: ConnectionId,
+        ids: &[EventId],
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<Option<u32>>> {
+        dispatch!(self.claim(orchestrator, connection, ids, until, now))
+    }
+
+    async fn release(
+        &self,
+        orchestrator: &OrchestratorId,
+        connection: ConnectionId,
+        ids: &[EventId],
+        not_before: Timestamp,
+    ) -> Result<()> {
+        dispatch!(self.release(orchestrator, connection, ids, not_before))
+    }
+
+    async fn places(&self, orchestrator: &OrchestratorId, ids: &[EventId]) -> Result<Vec<Option<u64>>> {
+        dispatch!(self.places(orchestrator, ids))
     }
 
     async fn depths(&self, orchestrators: &[OrchestratorId]) -> Result<Vec<u64>> {

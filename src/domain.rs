@@ -2,6 +2,7 @@
 //!
 //! Pure: nothing here knows actix, Redis, diesel or the wire of the WebSocket.
 
+pub mod attempt;
 pub mod authorship;
 pub mod clock;
 pub mod envelope;
@@ -14,5 +15,4 @@ pub mod recent_ids;
 pub mod reported;
 pub mod scope;
 pub mod slug;
-
 pub mod subscription;

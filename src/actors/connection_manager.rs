@@ -367,6 +367,10 @@ impl Handler<Obey> for ConnectionManager {
     type Result = ();
 
     fn handle(&mut self, Obey(command): Obey, ctx: &mut Self::Context) {
+        if let NodeCommand::Look { orchestrator } = &command {
+            self.shared.connections.for_orchestrator(orchestrator, |handle| handle.hint());
+            return;
+        }
         let (shared, me) = (self.shared.clone(), ctx.address());
         spawn_guarded(ctx, async move {
             let search = move || revocation::concerned(&shared.connections, &command);

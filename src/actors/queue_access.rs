@@ -14,7 +14,7 @@ use crate::{
     backplane::{
         Backplane, BackplaneError,
         buffer::{BufferFull, CommitBuffer},
-        commit::{CommitBatch, DeadLetter, Sent},
+        commit::{Ack, CommitBatch, DeadLetter, Sent},
         queue::{EventQueue as _, Loaded, Waiting},
     },
     domain::{
@@ -163,7 +163,10 @@ impl QueueAccess {
     /// Takes events out of the queue, soon: `who` has them.
     pub fn acknowledge(&self, who: &Identity, ids: Vec<EventId>) {
         let overtaken = self.change(|buffer| {
-            let cancelled = |id| buffer.acknowledge(&who.orchestrator, id, &who.daemon);
+            let cancelled = |id| {
+                let ack = Ack { id, daemon: who.daemon.clone(), attempts: 0 };
+                buffer.acknowledge(&who.orchestrator, who.organization.as_ref(), ack)
+            };
             ids.into_iter().map(cancelled).filter(|cancelled| *cancelled).count()
         });
         self.0.metrics.acknowledged.inc_by(u64::try_from(overtaken).unwrap_or_default());
@@ -183,7 +186,8 @@ impl QueueAccess {
             if !buffer.has_room_for_acks(orchestrator, ids.len()) {
                 return Err(BufferFull);
             }
-            let cancelled = |id| buffer.acknowledge(orchestrator, id, daemon);
+            let cancelled =
+                |id| buffer.acknowledge(orchestrator, None, Ack { id, daemon: daemon.clone(), attempts: 0 });
             Ok(ids.into_iter().map(cancelled).filter(|cancelled| *cancelled).count())
         })?;
         self.0.metrics.acknowledged.inc_by(u64::try_from(overtaken).unwrap_or_default());
@@ -192,14 +196,22 @@ impl QueueAccess {
 
     /// Notes that an event was written to a socket of `who`.
     pub fn sent(&self, who: &Identity, id: EventId, attempts: u32, at: Timestamp) {
-        let sent = Sent { id, daemon: who.daemon.clone(), connection: who.connection, attempts, at };
+        let sent = Sent {
+            id,
+            daemon: who.daemon.clone(),
+            connection: who.connection,
+            attempts,
+            at,
+            crashes: 0,
+            history: Vec::new(),
+        };
         self.change(|buffer| buffer.sent(&who.orchestrator, sent));
     }
 
     /// Gives an event up.
     pub fn bury(&self, who: &Identity, letter: DeadLetter) {
         self.0.metrics.dropped(DropReason::DeadLetter, 1);
-        self.change(|buffer| buffer.bury(&who.orchestrator, letter));
+        self.change(|buffer| buffer.bury(&who.orchestrator, who.organization.as_ref(), letter));
     }
 
     /// Remembers what a daemon is subscribed to, for its next connection.
@@ -353,7 +365,16 @@ impl QueueAccess {
                 let (event, orchestrator) = (loaded.id.as_str(), who.orchestrator.as_str());
                 log::warn!(event, orchestrator, error:% = error; "the queue holds what is no event; it goes to the dead letters");
                 self.0.metrics.malformed("queue");
-                self.bury(who, DeadLetter { id: loaded.id, reason: "unreadable", attempts: 0 });
+                self.bury(
+                    who,
+                    DeadLetter {
+                        id: loaded.id,
+                        reason: "unreadable",
+                        attempts: 0,
+                        daemon: who.daemon.clone(),
+                        history: Vec::new(),
+                    },
+                );
                 None
             }
         }

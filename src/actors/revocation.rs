@@ -77,6 +77,7 @@ pub(super) fn concerned(connections: &Connections, command: &NodeCommand) -> Vec
     let mut found = Vec::new();
     let named = |id: &str| ConnectionId::parse(id).ok().and_then(|id| connections.get(id));
     match command {
+        NodeCommand::Look { .. } => {}
         NodeCommand::Evict { connection } => found.extend(named(connection)),
         NodeCommand::Disconnect { connection, reason } => {
             found.extend(named(connection));

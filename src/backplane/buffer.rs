@@ -8,13 +8,13 @@ use std::{collections::HashMap, sync::Arc};
 use thiserror::Error;
 
 use super::{
-    commit::{Ack, CommitBatch, DeadLetter, OrchestratorCommit, Sent},
+    commit::{Ack, Claim, CommitBatch, DeadLetter, OrchestratorCommit, Sent},
     registry::Remembered,
 };
 use crate::domain::{
     clock::Timestamp,
     event::Event,
-    ids::{DaemonId, EventId, OrchestratorId},
+    ids::{DaemonId, EventId, OrchestratorId, OrganizationId},
     subscription::Subscriptions,
 };
 
@@ -47,11 +47,14 @@ pub struct CommitBuffer {
 
 #[derive(Debug, Default)]
 struct Group {
-    completed: Vec<EventId>,
+    organization: Option<OrganizationId>,
+    completed: Vec<Ack>,
     /// `None` where an acknowledgement has overtaken the store.
     stores: Vec<Option<Arc<Event>>>,
     /// Where each store is, once there are more than [`SHORT`].
     index: HashMap<EventId, usize>,
+    claims: Vec<Claim>,
+    redriven: Vec<Arc<Event>>,
     acks: Vec<Ack>,
     dead: Vec<DeadLetter>,
     sent: Vec<Sent>,
@@ -71,9 +74,9 @@ impl Group {
 
     /// How many changes it holds, and how many bytes of events.
     fn weight(&self) -> (usize, usize) {
-        let stores = self.stores.iter().flatten();
+        let stores = self.stores.iter().flatten().chain(&self.redriven);
         let bytes = stores.map(|event| event.body.len()).sum();
-        let changes = self.completed.len() + self.stores.len() + self.acks.len();
+        let changes = self.completed.len() + self.stores.len() + self.redriven.len() + self.acks.len();
         (changes + self.dead.len() + self.sent.len(), bytes)
     }
 
@@ -113,11 +116,15 @@ impl CommitBuffer {
         self.changes == 0
     }
 
-    fn group(&mut self, orchestrator: &OrchestratorId) -> &mut Group {
+    fn group(&mut self, orchestrator: &OrchestratorId, organization: Option<&OrganizationId>) -> &mut Group {
         if !self.groups.contains_key(orchestrator) {
             self.order.push(orchestrator.clone());
         }
-        self.groups.entry(orchestrator.clone()).or_default()
+        let group = self.groups.entry(orchestrator.clone()).or_default();
+        if group.organization.is_none() {
+            group.organization = organization.cloned();
+        }
+        group
     }
 
     /// Adds an event to append.
@@ -130,25 +137,51 @@ impl CommitBuffer {
         }
         self.changes += 1;
         self.bytes += event.body.len();
-        let orchestrator = event.orchestrator.clone();
-        self.group(&orchestrator).push(event);
+        let (orchestrator, organization) = (event.orchestrator.clone(), event.organization.clone());
+        self.group(&orchestrator, organization.as_ref()).push(event);
+        Ok(())
+    }
+
+    /// Adds whom a new event is meant for. The event was just added.
+    pub fn claim(&mut self, orchestrator: &OrchestratorId, claim: Claim) {
+        self.group(orchestrator, None).claims.push(claim);
+    }
+
+    /// Adds a dead letter that is to be tried again.
+    ///
+    /// # Errors
+    /// When the buffer is full; then nothing was changed.
+    pub fn redrive(&mut self, event: Arc<Event>) -> Result<(), BufferFull> {
+        if self.changes >= self.capacity || self.bytes + event.body.len() > MAX_BYTES {
+            return Err(BufferFull);
+        }
+        self.changes += 1;
+        self.bytes += event.body.len();
+        let (orchestrator, organization) = (event.orchestrator.clone(), event.organization.clone());
+        self.group(&orchestrator, organization.as_ref()).redriven.push(event);
         Ok(())
     }
 
     /// Adds an acknowledgement; the store that it overtakes, if any, is cancelled. A full buffer
     /// forgets it, which costs a redelivery. Whether a store was cancelled.
-    pub fn acknowledge(&mut self, orchestrator: &OrchestratorId, id: EventId, daemon: &DaemonId) -> bool {
+    pub fn acknowledge(
+        &mut self,
+        orchestrator: &OrchestratorId,
+        organization: Option<&OrganizationId>,
+        ack: Ack,
+    ) -> bool {
         if self.changes >= self.capacity {
             return false;
         }
-        let group = self.group(orchestrator);
-        let overtaken = group.find(&id).and_then(Option::take);
-        group.sent.retain(|sent| sent.id != id);
+        let group = self.group(orchestrator, organization);
+        let overtaken = group.find(&ack.id).and_then(Option::take);
+        group.sent.retain(|sent| sent.id != ack.id);
         if let Some(event) = &overtaken {
-            group.completed.push(id);
+            group.claims.retain(|claim| claim.id != ack.id);
+            group.completed.push(ack);
             self.bytes = self.bytes.saturating_sub(event.body.len());
         } else if group.acks.len() < MAX_ACKS {
-            group.acks.push(Ack { id, daemon: daemon.clone() });
+            group.acks.push(ack);
             self.changes += 1;
         }
         overtaken.is_some()
@@ -166,7 +199,7 @@ impl CommitBuffer {
         if self.changes >= self.capacity {
             return;
         }
-        let group = self.group(orchestrator);
+        let group = self.group(orchestrator, None);
         group.sent.push(sent);
         // An acknowledgement takes these back, so they count only where they can pile up.
         if group.sent.len() > group.stores.len() {
@@ -175,8 +208,13 @@ impl CommitBuffer {
     }
 
     /// Adds an event that is given up.
-    pub fn bury(&mut self, orchestrator: &OrchestratorId, letter: DeadLetter) {
-        self.group(orchestrator).dead.push(letter);
+    pub fn bury(
+        &mut self,
+        orchestrator: &OrchestratorId,
+        organization: Option<&OrganizationId>,
+        letter: DeadLetter,
+    ) {
+        self.group(orchestrator, organization).dead.push(letter);
         self.changes += 1;
     }
 
@@ -214,8 +252,11 @@ impl CommitBuffer {
             let group = self.groups.remove(&orchestrator)?;
             Some(OrchestratorCommit {
                 orchestrator,
+                organization: group.organization,
                 completed: group.completed,
                 stores: group.stores.into_iter().flatten().collect(),
+                claims: group.claims,
+                redriven: group.redriven,
                 acks: group.acks,
                 dead: group.dead,
                 sent: group.sent,
@@ -261,9 +302,21 @@ mod tests {
         DaemonId::parse("d").expect("an id")
     }
 
+    fn ack(event: &str) -> Ack {
+        Ack { id: id(event), daemon: daemon(), attempts: 1 }
+    }
+
     fn sent(event: &str) -> Sent {
         let connection = ConnectionId::random();
-        Sent { id: id(event), daemon: daemon(), connection, attempts: 1, at: Timestamp(1) }
+        Sent {
+            id: id(event),
+            daemon: daemon(),
+            connection,
+            attempts: 1,
+            at: Timestamp(1),
+            crashes: 0,
+            history: Vec::new(),
+        }
     }
 
     #[test]
@@ -272,10 +325,10 @@ mod tests {
         buffer.store(event("vp_1", "a")).expect("room");
         buffer.store(event("vp_1", "b")).expect("room");
         buffer.sent(&vp("vp_1"), sent("a"));
-        assert!(buffer.acknowledge(&vp("vp_1"), id("a"), &daemon()));
+        assert!(buffer.acknowledge(&vp("vp_1"), None, ack("a")));
         let batch = buffer.take(Timestamp(2));
         let [group] = &batch.groups[..] else { panic!("one orchestrator") };
-        assert_eq!(group.completed, [id("a")]);
+        assert_eq!(group.completed, [ack("a")]);
         assert_eq!(group.stores.iter().map(|event| event.id.as_str()).collect::<Vec<_>>(), ["b"]);
         assert!(group.acks.is_empty() && group.sent.is_empty());
     }
@@ -285,16 +338,16 @@ mod tests {
         let mut buffer = CommitBuffer::new(100);
         buffer.store(event("vp_1", "a")).expect("room");
         let _ = buffer.take(Timestamp(2));
-        assert!(!buffer.acknowledge(&vp("vp_1"), id("a"), &daemon()));
+        assert!(!buffer.acknowledge(&vp("vp_1"), None, ack("a")));
         let batch = buffer.take(Timestamp(3));
-        assert_eq!(batch.groups[0].acks, [Ack { id: id("a"), daemon: daemon() }]);
+        assert_eq!(batch.groups[0].acks, [ack("a")]);
     }
 
     #[test]
     fn the_same_id_of_another_orchestrator_is_not_meant() {
         let mut buffer = CommitBuffer::new(100);
         buffer.store(event("vp_1", "a")).expect("room");
-        assert!(!buffer.acknowledge(&vp("vp_2"), id("a"), &daemon()));
+        assert!(!buffer.acknowledge(&vp("vp_2"), None, ack("a")));
         let batch = buffer.take(Timestamp(2));
         assert_eq!(batch.groups.len(), 2);
         assert_eq!(batch.groups[0].stores.len(), 1);
@@ -307,7 +360,7 @@ mod tests {
             buffer.store(event("vp_1", &format!("e{n}"))).expect("room");
         }
         for n in (0..200).step_by(2) {
-            assert!(buffer.acknowledge(&vp("vp_1"), id(&format!("e{n}")), &daemon()), "e{n}");
+            assert!(buffer.acknowledge(&vp("vp_1"), None, ack(&format!("e{n}"))), "e{n}");
         }
         let batch = buffer.take(Timestamp(2));
         let left: Vec<_> = batch.groups[0].stores.iter().map(|event| event.id.to_string()).collect();

@@ -55,6 +55,11 @@ pub enum NodeCommand {
         /// Why, for the log.
         reason: String,
     },
+    /// Look into the queue of an orchestrator: something there may be sent now.
+    Look {
+        /// Whose.
+        orchestrator: OrchestratorId,
+    },
     /// Close the connections of a session, whose tokens were revoked.
     EndSession {
         /// Which.

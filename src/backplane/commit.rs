@@ -2,9 +2,10 @@
 
 use super::registry::Remembered;
 use crate::domain::{
+    attempt::Attempt,
     clock::Timestamp,
     event::Event,
-    ids::{ConnectionId, DaemonId, EventId, OrchestratorId},
+    ids::{ConnectionId, DaemonId, EventId, OrchestratorId, OrganizationId},
 };
 use std::sync::Arc;
 
@@ -39,11 +40,19 @@ impl CommitBatch {
 pub struct OrchestratorCommit {
     /// Whose queue.
     pub orchestrator: OrchestratorId,
+    /// Whose orchestrator it is, where that is known: it gets the receipts.
+    pub organization: Option<OrganizationId>,
     /// Events that were taken before they were stored: they count as accepted and acknowledged, are
     /// remembered as such, and leave the queue if another hub has put them there.
-    pub completed: Vec<EventId>,
+    pub completed: Vec<Ack>,
     /// Events to append, in order of arrival.
     pub stores: Vec<Arc<Event>>,
+    /// Which connections are to have new events of [`crate::domain::event::Audience::Any`]. Each holds
+    /// only if this batch appended the event: of two hubs that hear the same publish, one chooses.
+    pub claims: Vec<Claim>,
+    /// Dead letters that are to be tried again: they wait as if they were new, with no attempts, also
+    /// if their id is remembered, and count as dead no more. One that waits already is left alone.
+    pub redriven: Vec<Arc<Event>>,
     /// Events that were taken. Unknown ids are ignored.
     pub acks: Vec<Ack>,
     /// Events that are given up.
@@ -58,8 +67,11 @@ impl OrchestratorCommit {
     pub fn new(orchestrator: OrchestratorId) -> Self {
         Self {
             orchestrator,
+            organization: None,
             completed: Vec::new(),
             stores: Vec::new(),
+            claims: Vec::new(),
+            redriven: Vec::new(),
             acks: Vec::new(),
             dead: Vec::new(),
             sent: Vec::new(),
@@ -67,13 +79,26 @@ impl OrchestratorCommit {
     }
 }
 
-/// An acknowledgement of a stored event.
+/// An acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ack {
     /// Which event.
     pub id: EventId,
     /// Who took it.
     pub daemon: DaemonId,
+    /// How often it was sent to that daemon, this time included; 0 when that is not known.
+    pub attempts: u32,
+}
+
+/// One connection of several is to have an event, until it lets go of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Which event.
+    pub id: EventId,
+    /// Who is to have it.
+    pub connection: ConnectionId,
+    /// Until when, if nothing is heard of it.
+    pub until: Timestamp,
 }
 
 /// An event that is not tried again.
@@ -81,10 +106,14 @@ pub struct Ack {
 pub struct DeadLetter {
     /// Which event.
     pub id: EventId,
-    /// Why, as a word: `max_attempts`.
+    /// Why, as a word: `max_attempts`, `rejected`, `crash_loop`, `unreadable`.
     pub reason: &'static str,
     /// How often it was delivered.
     pub attempts: u32,
+    /// To which daemon, in the end.
+    pub daemon: DaemonId,
+    /// How those deliveries ended, oldest first.
+    pub history: Vec<Attempt>,
 }
 
 /// A delivery that waits for its acknowledgement; what makes the next one a redelivery.
@@ -100,6 +129,10 @@ pub struct Sent {
     pub attempts: u32,
     /// When.
     pub at: Timestamp,
+    /// How often a connection broke within seconds of a delivery of this event.
+    pub crashes: u32,
+    /// How the earlier deliveries ended, oldest first.
+    pub history: Vec<Attempt>,
 }
 
 /// What became of an event to append.
@@ -129,6 +162,10 @@ pub struct GroupOutcome {
     pub stores: Vec<StoreOutcome>,
     /// How many entries left the queue because they were acknowledged.
     pub acknowledged: u64,
+    /// How many entries left the queue because they were given up.
+    pub dead: u64,
+    /// How many dead letters are back in the queue.
+    pub redriven: u64,
     /// Events that were dropped because the queue was full, oldest first.
     pub dropped: Vec<EventId>,
     /// Why the group took no effect: its keys hold what the hub never wrote. Trying again is useless.

@@ -3,6 +3,7 @@
 use super::{
     Backplane, Result,
     acknowledgements::Acknowledgements,
+    dead_letters::{DeadLetters, Unfiled},
     fleet::{Enrolment, Fleet, FleetBeat, FleetDaemon, FleetView},
     inspection::{ConnectionView, Inspection, Ledger, QueueCursor, QueuedEvent},
     liveness::Liveness,
@@ -10,10 +11,11 @@ use super::{
     revocations::{Revocation, Revocations, TokenIdentity},
     sessions::{SessionChange, SessionEnd, SessionRecord, SessionUpdate, Sessions},
     status::{ExplicitChoice, ExplicitPresence, ExplicitStatus, Statuses},
+    trail::{EventTrail, Receipt, Whereabouts},
 };
 use crate::domain::{
     clock::Timestamp,
-    ids::{ConnectionId, EventId, OrchestratorId, SessionId},
+    ids::{ConnectionId, EventId, OrchestratorId, OrganizationId, SessionId},
 };
 
 impl Liveness for Backplane {
@@ -42,6 +44,30 @@ impl Acknowledgements for Backplane {
 
     async fn acknowledged(&self, orchestrator: &OrchestratorId, ids: &[EventId]) -> Result<Vec<bool>> {
         dispatch!(self.acknowledged(orchestrator, ids))
+    }
+}
+
+impl EventTrail for Backplane {
+    async fn receipts(&self, event: &EventId, organization: Option<&OrganizationId>) -> Result<Vec<Receipt>> {
+        dispatch!(self.receipts(event, organization))
+    }
+
+    async fn whereabouts(
+        &self,
+        event: &EventId,
+        orchestrator: Option<&OrchestratorId>,
+    ) -> Result<Vec<Whereabouts>> {
+        dispatch!(self.whereabouts(event, orchestrator))
+    }
+}
+
+impl DeadLetters for Backplane {
+    async fn unfiled(&self, limit: usize) -> Result<Vec<Unfiled>> {
+        dispatch!(self.unfiled(limit))
+    }
+
+    async fn filed(&self, letters: &[Unfiled]) -> Result<()> {
+        dispatch!(self.filed(letters))
     }
 }
 

@@ -10,6 +10,7 @@ mod acknowledgements;
 mod bus;
 mod commit;
 mod connections;
+mod dead_letters;
 mod fleet;
 mod inspection;
 mod liveness;
@@ -24,6 +25,7 @@ mod sessions;
 mod state;
 mod status;
 mod sweep;
+mod trail;
 mod worker;
 
 use std::path::Path;

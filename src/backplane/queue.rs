@@ -9,8 +9,9 @@ use super::{
     commit::{CommitBatch, CommitOutcome},
 };
 use crate::domain::{
+    attempt::Attempt,
     clock::Timestamp,
-    ids::{DaemonId, EventId, OrchestratorId},
+    ids::{ConnectionId, DaemonId, EventId, OrchestratorId},
 };
 
 /// How many events wait for one orchestrator at most; the oldest are dropped, and counted.
@@ -54,6 +55,10 @@ pub struct Loaded {
     pub body: Bytes,
     /// How often it was written to a socket of the asking daemon.
     pub attempts: u32,
+    /// How often a connection of that daemon broke within seconds of it.
+    pub crashes: u32,
+    /// How those deliveries ended, oldest first.
+    pub history: Vec<Attempt>,
 }
 
 /// Events that waited too long.
@@ -122,10 +127,41 @@ pub trait EventQueue {
         ids: &[EventId],
     ) -> impl Future<Output = Result<Vec<Loaded>>> + Send;
 
+    /// Claims events of [`crate::domain::event::Audience::Any`] for one connection, until `until`. For
+    /// each of `ids`: how often it was granted to any connection before, or `None` when another living
+    /// connection has it, or it may not be sent yet, or this connection has just let go of it and the
+    /// orchestrator has another one. Asking again for what it has already changes nothing but `until`.
+    fn claim(
+        &self,
+        orchestrator: &OrchestratorId,
+        connection: ConnectionId,
+        ids: &[EventId],
+        until: Timestamp,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Option<u32>>>> + Send;
+
+    /// Lets go of claimed events: nobody gets them before `not_before`. What the connection does not
+    /// have is left alone.
+    fn release(
+        &self,
+        orchestrator: &OrchestratorId,
+        connection: ConnectionId,
+        ids: &[EventId],
+        not_before: Timestamp,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// The place of each event in its queue by age, counted from 1; `None` for what does not wait.
+    fn places(
+        &self,
+        orchestrator: &OrchestratorId,
+        ids: &[EventId],
+    ) -> impl Future<Output = Result<Vec<Option<u64>>>> + Send;
+
     /// How many events wait for each of `orchestrators`.
     fn depths(&self, orchestrators: &[OrchestratorId]) -> impl Future<Output = Result<Vec<u64>>> + Send;
 
-    /// Removes events that have waited too long, and counts them as expired.
+    /// Removes events that have waited for as long as they may, by their own word or by
+    /// [`RETENTION`], and counts them as expired. Costs nothing while nothing is due.
     fn expire(&self, now: Timestamp) -> impl Future<Output = Result<Vec<Expired>>> + Send;
 
     /// The events acknowledged last over all orchestrators, oldest first, at most [`RECENT_ACKS`].

@@ -5,6 +5,7 @@
 
 mod acknowledgements;
 mod bus;
+mod dead_letters;
 mod fleet;
 mod inspection;
 mod keys;
@@ -18,6 +19,7 @@ mod revocations;
 mod scripts;
 mod sessions;
 mod status;
+mod trail;
 
 use std::{
     sync::{

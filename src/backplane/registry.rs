@@ -57,8 +57,20 @@ pub struct Attached {
     pub subscriptions: Option<Subscriptions>,
     /// How many events wait in the orchestrator's queue.
     pub depth: u64,
+    /// Events that were lost to this daemon since it was last told, or, if it was never told, since any
+    /// daemon of the orchestrator was. Telling counts: the next one hears of later losses only.
+    pub gap: Option<Gap>,
     /// Whether an original publisher has left a list to be drained.
     pub legacy: bool,
+}
+
+/// Events that left a queue untaken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Gap {
+    /// Dropped by a full queue, or by an admin.
+    pub dropped: u64,
+    /// Waited for too long.
+    pub expired: u64,
 }
 
 /// An older connection of the same daemon instance.

@@ -3,7 +3,7 @@
 //! Publishers of three generations write to the hub; their spellings meet here and nowhere else.
 //! Only the envelope is parsed: the payload stays the bytes it came as.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -12,12 +12,14 @@ use thiserror::Error;
 
 use super::{
     clock::Timestamp,
-    event::{Event, EventType, MAX_EVENT_BYTES},
+    event::{Audience, Event, EventType, MAX_EVENT_BYTES},
     ids::{ChannelId, DaemonId, EventId, IdError, OrchestratorId, OrganizationId},
 };
 
 /// The last millisecond of the year 9999, beyond which no reader can write a time.
 const LAST_MILLIS: f64 = 253_402_300_799_999.0;
+/// The longest `traceparent` that is handed on, in bytes; version 00 has 55.
+const MAX_TRACEPARENT_BYTES: usize = 128;
 
 /// Why published JSON is not an event. [`EnvelopeError::kind`] is a metric label.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -112,6 +114,13 @@ struct Wire<'a> {
     created_at: Option<Time<'a>>,
     requires_ack: Option<bool>,
     priority: Option<serde_json::Number>,
+    #[serde(borrow)]
+    delivery: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    expires_at: Option<Time<'a>>,
+    ttl_ms: Option<f64>,
+    #[serde(borrow)]
+    traceparent: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -149,6 +158,12 @@ struct Canonical<'a> {
     timestamp: Timestamp,
     requires_ack: bool,
     priority: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
 }
 
 type Text<'a> = Option<Cow<'a, str>>;
@@ -176,20 +191,61 @@ fn id<T>(
         .map_err(|problem| EnvelopeError::Invalid { field, problem: problem.to_string() })
 }
 
-fn time(wire: Option<Time<'_>>, now: Timestamp) -> Result<Timestamp, EnvelopeError> {
-    let bad = |problem: &str| EnvelopeError::Invalid { field: "timestamp", problem: problem.to_owned() };
+fn time(field: &'static str, wire: Time<'_>) -> Result<Timestamp, EnvelopeError> {
+    let bad = |problem: &str| EnvelopeError::Invalid { field, problem: problem.to_owned() };
     match wire {
-        None => Ok(now),
         #[expect(
             clippy::cast_possible_truncation,
             reason = "checked to be a small whole number of milliseconds"
         )]
-        Some(Time::Millis(millis)) if (0.0..=LAST_MILLIS).contains(&millis) => Ok(Timestamp(millis as i64)),
-        Some(Time::Millis(_)) => Err(bad("must be milliseconds since 1970")),
-        Some(Time::Iso(text)) => {
-            Timestamp::parse_iso(&text).ok_or_else(|| bad("must be an ISO-8601 date-time"))
+        Time::Millis(millis) if (0.0..=LAST_MILLIS).contains(&millis) => Ok(Timestamp(millis as i64)),
+        Time::Millis(_) => Err(bad("must be milliseconds since 1970")),
+        Time::Iso(text) => Timestamp::parse_iso(&text).ok_or_else(|| bad("must be an ISO-8601 date-time")),
+    }
+}
+
+/// When the event ends, if its publisher says so: at a time, or so long after `now`.
+fn expiry(
+    at: Option<Time<'_>>,
+    ttl_ms: Option<f64>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, EnvelopeError> {
+    match (at, ttl_ms) {
+        (Some(_), Some(_)) => Err(EnvelopeError::Contradiction("expiresAt", "ttlMs")),
+        (Some(at), None) => time("expiresAt", at).map(Some),
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be a whole number of milliseconds that fits"
+        )]
+        (None, Some(ttl)) if (0.0..=LAST_MILLIS).contains(&ttl) => {
+            Ok(Some(now.plus(Duration::from_millis(ttl as u64))))
+        }
+        (None, Some(_)) => Err(EnvelopeError::Invalid {
+            field: "ttlMs",
+            problem: "must be a positive number of milliseconds".to_owned(),
+        }),
+        (None, None) => Ok(None),
+    }
+}
+
+fn audience(word: Option<&str>) -> Result<Audience, EnvelopeError> {
+    match word {
+        None | Some("" | "all") => Ok(Audience::All),
+        Some("any") => Ok(Audience::Any),
+        Some(_) => {
+            Err(EnvelopeError::Invalid { field: "delivery", problem: "must be all or any".to_owned() })
         }
     }
+}
+
+/// A trace that is none is left out: it is no reason to refuse an event.
+fn traceparent(text: Option<Cow<'_, str>>) -> Option<Box<str>> {
+    let plain = |text: &Cow<'_, str>| {
+        (1..=MAX_TRACEPARENT_BYTES).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    text.filter(plain).map(|text| text.into())
 }
 
 fn priority(number: Option<serde_json::Number>) -> i32 {
@@ -254,8 +310,9 @@ impl Published {
         };
 
         let published_at = wire.timestamp.or(wire.created_at);
-        // Also a missing time is kept, or the event would be of another time whenever it is read.
-        let timeless = published_at.is_none();
+        // A time that depends on now is written down, or the event would have another one whenever it is
+        // read.
+        let timeless = published_at.is_none() || wire.ttl_ms.is_some();
         let mut event = Event {
             id: event_id,
             kind,
@@ -264,9 +321,12 @@ impl Published {
             organization,
             channel,
             workspace: workspace.map(|workspace| workspace.into()),
-            timestamp: time(published_at, now)?,
+            timestamp: published_at.map_or(Ok(now), |at| time("timestamp", at))?,
             requires_ack: wire.requires_ack.unwrap_or(false),
             priority: priority(wire.priority),
+            audience: audience(wire.delivery.as_deref())?,
+            expires_at: expiry(wire.expires_at, wire.ttl_ms, now)?,
+            traceparent: traceparent(wire.traceparent),
             payload,
             body: json.clone(),
         };
@@ -334,6 +394,9 @@ impl Event {
             timestamp: self.timestamp,
             requires_ack: self.requires_ack,
             priority: self.priority,
+            delivery: (self.audience == Audience::Any).then_some("any"),
+            expires_at: self.expires_at,
+            traceparent: self.traceparent.as_deref(),
         };
         self.body = Bytes::from(serde_json::to_vec(&canonical).map_err(json)?);
         Ok(())
@@ -435,6 +498,38 @@ mod tests {
         assert_eq!(kept["organizationId"], "org_1", "the kept event says so too");
         let other = r#"{"id":"e","type":"a.b","orchestratorId":"vp_1","organizationId":"org_2"}"#;
         assert!(matches!(parse_in(other, &context), Err(EnvelopeError::Contradiction(..))));
+    }
+
+    #[test]
+    fn a_publisher_says_for_how_long_and_for_whom() {
+        let json = r#"{"id":"e","type":"a.b","orchestratorId":"vp_1","delivery":"any","ttlMs":500,
+            "traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}"#;
+        let event = parse(json).expect("an event").event;
+        assert_eq!((event.audience, event.expires_at), (Audience::Any, Some(Timestamp(1_500))));
+        assert!(event.traceparent.as_deref().is_some_and(|trace| trace.starts_with("00-4bf9")));
+        let later = Event::from_body(&event.body, &event.orchestrator, Timestamp(9_000)).expect("an event");
+        assert_eq!(
+            (later.expires_at, later.audience),
+            (event.expires_at, Audience::Any),
+            "whenever it is read"
+        );
+        assert_eq!(later.traceparent, event.traceparent);
+        let named =
+            parse(r#"{"id":"e","type":"a.b","orchestratorId":"v","expiresAt":17}"#).expect("an event");
+        assert_eq!(named.event.expires_at, Some(Timestamp(17)));
+    }
+
+    #[test]
+    fn what_is_wrong_with_expiry_and_audience_is_named() {
+        let problem = |members: &str| {
+            parse(&format!(r#"{{"id":"e","type":"a.b","orchestratorId":"v",{members}}}"#))
+                .expect_err("refused")
+                .to_string()
+        };
+        assert!(problem(r#""ttlMs":-1"#).starts_with("ttlMs"));
+        assert!(problem(r#""expiresAt":"soon""#).starts_with("expiresAt"));
+        assert!(problem(r#""expiresAt":1,"ttlMs":1"#).contains("contradict"));
+        assert!(problem(r#""delivery":"most""#).starts_with("delivery"));
     }
 
     #[test]

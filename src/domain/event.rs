@@ -46,6 +46,16 @@ impl fmt::Debug for EventType {
     }
 }
 
+/// Which of the daemons that an event is for get it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Audience {
+    /// Every one that wants it; the first acknowledgement completes it.
+    #[default]
+    All,
+    /// One, the least loaded; another one when that one does not take it (delivery rule 8).
+    Any,
+}
+
 /// A normalised event: the envelope is understood, the payload stays the publisher's bytes.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -69,6 +79,12 @@ pub struct Event {
     pub requires_ack: bool,
     /// Higher is sent first among what waits.
     pub priority: i32,
+    /// Which of the daemons that it is for get it.
+    pub audience: Audience,
+    /// After this it is not delivered any more; `None` means the retention of the queue.
+    pub expires_at: Option<Timestamp>,
+    /// The publisher's trace, handed on as it is (W3C Trace Context).
+    pub traceparent: Option<Box<str>>,
     /// The payload: one JSON object, a slice of `body`.
     pub payload: Bytes,
     /// The whole event as JSON, as it is kept in the queue.

@@ -142,7 +142,8 @@ string_id!(
 );
 
 /// One WebSocket connection, drawn by the hub.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ConnectionId(Uuid);
 
 impl ConnectionId {

@@ -112,7 +112,9 @@ impl Connection {
         let Some(identity) = self.session.identity() else { return };
         log::warn!(event = id.as_str(), orchestrator = identity.orchestrator.as_str(), attempts;
             "an event was never acknowledged and goes to the dead letters");
-        self.services.shared.queue.bury(identity, DeadLetter { id, reason: "max_attempts", attempts });
+        let (daemon, history) = (identity.daemon.clone(), Vec::new());
+        let letter = DeadLetter { id, reason: "max_attempts", attempts, daemon, history };
+        self.services.shared.queue.bury(identity, letter);
     }
 
     fn fetch(&mut self, request: FetchRequest, ctx: &mut WebsocketContext<Self>) {

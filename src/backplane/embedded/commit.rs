@@ -67,8 +67,8 @@ impl<'a, 'file> Group<'a, 'file> {
         let before = transaction.ledger(orchestrator)?;
         let mut group =
             Self { transaction, orchestrator, now, ledger: before, outcome: GroupOutcome::default() };
-        for id in &changes.completed {
-            group.complete(id)?;
+        for ack in &changes.completed {
+            group.complete(&ack.id)?;
         }
         for event in &changes.stores {
             let outcome = group.store(event)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::domain::{
-    event::EventType,
+    event::{Audience, EventType},
     ids::{ConnectionId, DaemonId},
 };
 
@@ -70,29 +70,46 @@ fn event(name: &str) -> Arc<Event> {
         timestamp: NOW,
         requires_ack: true,
         priority: 0,
+        audience: Audience::All,
+        expires_at: None,
+        traceparent: None,
         payload: "{}".into(),
         body: "{}".into(),
     })
 }
 
 fn ack(name: &str) -> Ack {
-    Ack { id: id(name), daemon: DaemonId::parse("d1").expect("an id") }
+    Ack { id: id(name), daemon: DaemonId::parse("d1").expect("an id"), attempts: 1 }
 }
 
 fn dead(name: &str) -> DeadLetter {
-    DeadLetter { id: id(name), reason: "max_attempts", attempts: 10 }
+    DeadLetter {
+        id: id(name),
+        reason: "max_attempts",
+        attempts: 10,
+        daemon: DaemonId::parse("d1").expect("an id"),
+        history: Vec::new(),
+    }
 }
 
 fn sent(name: &str, attempts: u32) -> Sent {
     let daemon = DaemonId::parse("d1").expect("an id");
-    Sent { id: id(name), daemon, connection: ConnectionId::random(), attempts, at: NOW }
+    Sent {
+        id: id(name),
+        daemon,
+        connection: ConnectionId::random(),
+        attempts,
+        at: NOW,
+        crashes: 0,
+        history: Vec::new(),
+    }
 }
 
 #[test]
 fn an_event_taken_before_it_was_stored_counts_once_as_accepted_and_acknowledged() {
     let mut fixture = Fixture::new();
     for _ in 0..2 {
-        let outcome = fixture.commit(|group| group.completed.push(id("e")));
+        let outcome = fixture.commit(|group| group.completed.push(ack("e")));
         assert_eq!(outcome.acknowledged, 0, "nothing left the queue");
         let ledger = fixture.ledger();
         assert_eq!((ledger.accepted, ledger.acknowledged), (1, 1));
@@ -104,7 +121,7 @@ fn an_event_taken_before_it_was_stored_counts_once_as_accepted_and_acknowledged(
 fn an_event_stored_by_somebody_else_is_not_accepted_twice_when_it_completes() {
     let mut fixture = Fixture::new();
     fixture.commit(|group| group.stores.push(event("e")));
-    let outcome = fixture.commit(|group| group.completed.push(id("e")));
+    let outcome = fixture.commit(|group| group.completed.push(ack("e")));
     assert_eq!(outcome.acknowledged, 1);
     let ledger = fixture.ledger();
     assert_eq!((ledger.accepted, ledger.acknowledged, ledger.queued), (1, 1, 0));
@@ -114,7 +131,7 @@ fn an_event_stored_by_somebody_else_is_not_accepted_twice_when_it_completes() {
 fn repeating_every_kind_of_change_leaves_the_books_alone() {
     let mut fixture = Fixture::new();
     let changes = |group: &mut OrchestratorCommit| {
-        group.completed.push(id("completed"));
+        group.completed.push(ack("completed"));
         group.stores.extend(["waiting", "taken", "poison"].map(event));
         group.acks.push(ack("taken"));
         group.dead.push(dead("poison"));
@@ -191,9 +208,9 @@ fn dead_letters_are_kept_with_their_reason_up_to_a_bound() {
 fn acknowledged_ids_are_forgotten_oldest_first_and_never_below_the_minimum() {
     let mut fixture = Fixture::new();
     let most = 2 * ACK_MEMORY;
-    fixture.commit(|group| group.completed.extend((0..most).map(|n| id(&format!("e{n}")))));
+    fixture.commit(|group| group.completed.extend((0..most).map(|n| ack(&format!("e{n}")))));
     assert_eq!(fixture.ledger().remembered.cast_unsigned(), most, "twice the minimum is kept");
-    fixture.commit(|group| group.completed.push(id("last")));
+    fixture.commit(|group| group.completed.push(ack("last")));
     assert_eq!(fixture.ledger().remembered.cast_unsigned(), ACK_MEMORY);
     let newest_forgotten = most - ACK_MEMORY;
     assert!(!fixture.knows_as_acknowledged(&format!("e{newest_forgotten}")));

@@ -11,7 +11,7 @@ use crate::{
     },
     domain::{
         clock::Timestamp,
-        ids::{DaemonId, EventId, OrchestratorId},
+        ids::{ConnectionId, DaemonId, EventId, OrchestratorId},
     },
 };
 
@@ -46,7 +46,13 @@ impl EventQueue for EmbeddedBackplane {
                     for id in ids {
                         if let Some(entry) = transaction.load(&orchestrator, &daemon, &id)? {
                             let body = Bytes::from(entry.body);
-                            loaded.push(Loaded { id, body, attempts: entry.attempts });
+                            loaded.push(Loaded {
+                                id,
+                                body,
+                                attempts: entry.attempts,
+                                crashes: 0,
+                                history: Vec::new(),
+                            });
                         }
                     }
                     Ok(loaded)
@@ -54,6 +60,25 @@ impl EventQueue for EmbeddedBackplane {
                 Ok(loaded)
             })
             .await
+    }
+
+    async fn claim(
+        &self,
+        _: &OrchestratorId,
+        _: ConnectionId,
+        ids: &[EventId],
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Vec<Option<u32>>> {
+        Ok(vec![Some(0); ids.len()])
+    }
+
+    async fn release(&self, _: &OrchestratorId, _: ConnectionId, _: &[EventId], _: Timestamp) -> Result<()> {
+        Ok(())
+    }
+
+    async fn places(&self, _: &OrchestratorId, ids: &[EventId]) -> Result<Vec<Option<u64>>> {
+        Ok(vec![None; ids.len()])
     }
 
     async fn depths(&self, orchestrators: &[OrchestratorId]) -> Result<Vec<u64>> {

@@ -59,7 +59,7 @@ impl State {
         })?;
         let replaced = self.connections.admit(request);
         let subscriptions = subscriptions.as_deref().and_then(readable);
-        Ok(AttachOutcome::Attached(Attached { replaced, subscriptions, depth, legacy: false }))
+        Ok(AttachOutcome::Attached(Attached { replaced, subscriptions, depth, gap: None, legacy: false }))
     }
 
     fn prolong(&mut self, living: &[ConnectionId], now: Timestamp) -> Result<()> {

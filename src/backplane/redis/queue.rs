@@ -19,7 +19,7 @@ use crate::{
     },
     domain::{
         clock::Timestamp,
-        ids::{DaemonId, EventId, OrchestratorId},
+        ids::{ConnectionId, DaemonId, EventId, OrchestratorId},
     },
 };
 
@@ -60,8 +60,8 @@ impl RedisBackplane {
         call.arg(RECENT_ACKS).arg(DEAD_LETTER_CAPACITY).arg(batch.groups.len());
         for group in &batch.groups {
             call.arg(group.orchestrator.as_str()).arg(group.completed.len());
-            for id in &group.completed {
-                call.arg(id.as_str());
+            for ack in &group.completed {
+                call.arg(ack.id.as_str());
             }
             call.arg(group.stores.len());
             for event in &group.stores {
@@ -129,8 +129,7 @@ fn outcome(
         groups.push(GroupOutcome {
             stores: stores.collect::<Result<_>>()?,
             acknowledged: acknowledged.get(index).copied().unwrap_or_default(),
-            dropped: Vec::new(),
-            failure: None,
+            ..GroupOutcome::default()
         });
     }
     let index = |number: &String| number.parse::<usize>().ok()?.checked_sub(1);
@@ -218,9 +217,34 @@ impl EventQueue for RedisBackplane {
             record.map_or(0, |record| record.attempts)
         };
         let found = ids.iter().zip(bodies).zip(in_flight).filter_map(|((id, body), record)| {
-            body.map(|body| Loaded { id: id.clone(), body: Bytes::from(body), attempts: attempts(record) })
+            body.map(|body| Loaded {
+                id: id.clone(),
+                body: Bytes::from(body),
+                attempts: attempts(record),
+                crashes: 0,
+                history: Vec::new(),
+            })
         });
         Ok(found.collect())
+    }
+
+    async fn claim(
+        &self,
+        _: &OrchestratorId,
+        _: ConnectionId,
+        ids: &[EventId],
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Vec<Option<u32>>> {
+        Ok(vec![Some(0); ids.len()])
+    }
+
+    async fn release(&self, _: &OrchestratorId, _: ConnectionId, _: &[EventId], _: Timestamp) -> Result<()> {
+        Ok(())
+    }
+
+    async fn places(&self, _: &OrchestratorId, ids: &[EventId]) -> Result<Vec<Option<u64>>> {
+        Ok(vec![None; ids.len()])
     }
 
     async fn depths(&self, orchestrators: &[OrchestratorId]) -> Result<Vec<u64>> {

@@ -148,6 +148,7 @@ fn attached(reply: &[Value]) -> Result<Attached> {
         replaced,
         subscriptions: serde_json::from_str(&subscriptions).ok(),
         depth: integer(reply.get(3)),
+        gap: None,
         legacy: integer(reply.get(4)) > 0,
     })
 }

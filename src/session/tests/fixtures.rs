@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::{
     domain::{
         clock::{Monotonic, Now, Timestamp},
-        event::{Event, EventType},
+        event::{Audience, Event, EventType},
         ids::{ConnectionId, DaemonId, EventId, OrchestratorId, SessionId},
         scope::ScopeSet,
         subscription::{Subscriptions, TypePattern},
@@ -70,6 +70,9 @@ pub(super) fn delivery(text: &str, kind: &str, requires_ack: bool, payload: Byte
         timestamp: START.wall,
         requires_ack,
         priority: 0,
+        audience: Audience::All,
+        expires_at: None,
+        traceparent: None,
         payload,
         body: Bytes::new(),
     })))

@@ -4,7 +4,7 @@ use neolith_hub::{
     backplane::{
         embedded::EmbeddedBackplane,
         inspection::Inspection,
-        queue::{EventQueue, Loaded},
+        queue::EventQueue,
         records::Records,
         registrations::Registrations,
         registry::{AttachOutcome, ConnectionRegistry},
@@ -83,7 +83,7 @@ async fn what_was_committed_survives(end: fn(Embedded) -> Embedded) {
     let hub = Embedded::start().await;
     let at = now();
     commit(&hub.backplane, |group| {
-        group.completed.push(id("completed"));
+        group.completed.push(ack("completed"));
         group.stores.extend(["taken", "poison", "first", "second"].map(|name| event(name, at)));
         group.acks.push(ack("taken"));
         group.dead.push(dead("poison"));
@@ -98,7 +98,7 @@ async fn what_was_committed_survives(end: fn(Embedded) -> Embedded) {
     let recent = ["completed", "taken"].map(|name| (orchestrator("vp_1"), id(name)));
     assert_eq!(hub.backplane.recently_acknowledged().await, Ok(recent.to_vec()));
     let loaded = hub.backplane.load(&orchestrator("vp_1"), &daemon("d1"), &[id("first")]).await;
-    assert_eq!(loaded, Ok(vec![Loaded { id: id("first"), body: body("first").into(), attempts: 3 }]));
+    assert_eq!(loaded, Ok(vec![super::fixtures::loaded("first", 3)]));
     let known = ["completed", "taken", "poison"].map(|name| event(name, at));
     commit(&hub.backplane, |group| group.stores.extend(known)).await;
     commit(&hub.backplane, |group| group.stores.push(event("third", at))).await;

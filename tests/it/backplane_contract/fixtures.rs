@@ -5,13 +5,13 @@ use std::sync::Arc;
 use neolith_hub::{
     backplane::{
         commit::{Ack, CommitBatch, DeadLetter, GroupOutcome, OrchestratorCommit, Sent},
-        queue::{EventQueue, Waiting},
+        queue::{EventQueue, Loaded, Waiting},
         records::{ConnectionRef, HeartbeatRecord},
         registry::{Attach, AttachOutcome, Attached, ConnectionRegistry, Detach, Remembered},
     },
     domain::{
         clock::{self, Timestamp},
-        event::{Event, EventType},
+        event::{Audience, Event, EventType},
         ids::{ConnectionId, DaemonId, EventId, NodeId, OrchestratorId, SessionId},
         scope::ScopeSet,
         subscription::Subscriptions,
@@ -64,6 +64,9 @@ pub(crate) fn prioritised(name: &str, at: Timestamp, priority: i32) -> Arc<Event
         timestamp: at,
         requires_ack: true,
         priority,
+        audience: Audience::All,
+        expires_at: None,
+        traceparent: None,
         payload: "{}".into(),
         body: body(name).into(),
     })
@@ -75,15 +78,34 @@ pub(crate) fn body(name: &str) -> String {
 }
 
 pub(crate) fn ack(name: &str) -> Ack {
-    Ack { id: id(name), daemon: daemon("d1") }
+    Ack { id: id(name), daemon: daemon("d1"), attempts: 1 }
 }
 
 pub(crate) fn dead(name: &str) -> DeadLetter {
-    DeadLetter { id: id(name), reason: "max_attempts", attempts: 10 }
+    DeadLetter {
+        id: id(name),
+        reason: "max_attempts",
+        attempts: 10,
+        daemon: daemon("d1"),
+        history: Vec::new(),
+    }
 }
 
 pub(crate) fn sent(name: &str, to: &str, attempts: u32) -> Sent {
-    Sent { id: id(name), daemon: daemon(to), connection: ConnectionId::random(), attempts, at: now() }
+    Sent {
+        id: id(name),
+        daemon: daemon(to),
+        connection: ConnectionId::random(),
+        attempts,
+        at: now(),
+        crashes: 0,
+        history: Vec::new(),
+    }
+}
+
+/// What is read of the event that [`event`] makes, after so many deliveries.
+pub(crate) fn loaded(name: &str, attempts: u32) -> Loaded {
+    Loaded { id: id(name), body: body(name).into(), attempts, crashes: 0, history: Vec::new() }
 }
 
 /// Commits changes to one orchestrator's queue, at `at`.

@@ -119,7 +119,7 @@ pub(crate) async fn a_purge_empties_the_queue_and_the_books_balance<H: Harness>(
 ) {
     let (owner, at) = (orchestrator("vp_1"), now());
     commit(backplane, |group| {
-        group.completed.push(id("completed"));
+        group.completed.push(ack("completed"));
         group.stores.extend(["taken", "poison", "a", "b"].map(|name| event(name, at)));
         group.acks.push(ack("taken"));
         group.dead.push(dead("poison"));

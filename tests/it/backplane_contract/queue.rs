@@ -8,8 +8,7 @@ use neolith_hub::backplane::{
         StoreOutcome::{AlreadyAcknowledged, Duplicate, Stored},
     },
     queue::{
-        EXPIRY_SLACK, EventQueue, Expired, LegacyClaim, LegacySource, Loaded, QUEUE_CAPACITY, RETENTION,
-        Waiting,
+        EXPIRY_SLACK, EventQueue, Expired, LegacyClaim, LegacySource, QUEUE_CAPACITY, RETENTION, Waiting,
     },
 };
 
@@ -27,7 +26,7 @@ pub(crate) async fn appending_is_idempotent<H: Harness>(_: &H, backplane: &H::Ba
 pub(crate) async fn repeating_a_batch_changes_nothing<H: Harness>(_: &H, backplane: &H::Backplane) {
     let at = now();
     let changes = |group: &mut OrchestratorCommit| {
-        group.completed.push(id("completed"));
+        group.completed.push(ack("completed"));
         group.stores.extend([event("waiting", at), event("taken", at)]);
         group.acks.push(ack("taken"));
         group.sent.push(sent("waiting", "d1", 1));
@@ -113,7 +112,7 @@ pub(crate) async fn an_acknowledgement_of_the_unknown_is_ignored<H: Harness>(
 }
 
 pub(crate) async fn a_completed_event_is_never_queued<H: Harness>(_: &H, backplane: &H::Backplane) {
-    let outcome = commit(backplane, |group| group.completed.push(id("e"))).await;
+    let outcome = commit(backplane, |group| group.completed.push(ack("e"))).await;
     assert_eq!(outcome.acknowledged, 0, "nothing left the queue");
     let outcome = commit(backplane, |group| group.stores.push(event("e", now()))).await;
     assert_eq!(outcome.stores, [AlreadyAcknowledged]);
@@ -122,7 +121,7 @@ pub(crate) async fn a_completed_event_is_never_queued<H: Harness>(_: &H, backpla
 
 pub(crate) async fn completing_takes_a_queued_event_away<H: Harness>(_: &H, backplane: &H::Backplane) {
     commit(backplane, |group| group.stores.push(event("e", now()))).await;
-    let outcome = commit(backplane, |group| group.completed.push(id("e"))).await;
+    let outcome = commit(backplane, |group| group.completed.push(ack("e"))).await;
     assert_eq!(outcome.acknowledged, 1);
     assert!(waiting(backplane, "vp_1").await.is_empty());
 }
@@ -135,7 +134,7 @@ pub(crate) async fn the_changes_of_a_group_take_effect_in_their_order<H: Harness
         group.sent.extend([sent("kept", "d1", 1), sent("taken", "d1", 1)]);
         group.acks.push(ack("taken"));
         group.stores.extend([event("kept", now()), event("taken", now()), event("completed", now())]);
-        group.completed.push(id("completed"));
+        group.completed.push(ack("completed"));
     })
     .await;
     assert_eq!(outcome.stores, [Stored, Stored, AlreadyAcknowledged]);
@@ -201,9 +200,9 @@ pub(crate) async fn only_what_still_waits_is_loaded_in_the_order_asked_for<H: Ha
     commit(backplane, |group| group.stores.extend(["a", "b", "c"].map(|name| event(name, at)))).await;
     commit(backplane, |group| group.acks.push(ack("b"))).await;
     let asked = ids(&["c", "b", "never", "a"]);
-    let loaded = backplane.load(&orchestrator("vp_1"), &daemon("d1"), &asked).await.expect("readable");
-    let expected = ["c", "a"].map(|name| Loaded { id: id(name), body: body(name).into(), attempts: 0 });
-    assert_eq!(loaded, expected);
+    let found = backplane.load(&orchestrator("vp_1"), &daemon("d1"), &asked).await.expect("readable");
+    let expected = ["c", "a"].map(|name| loaded(name, 0));
+    assert_eq!(found, expected);
 }
 
 pub(crate) async fn attempts_are_counted_for_each_daemon<H: Harness>(_: &H, backplane: &H::Backplane) {
@@ -253,7 +252,7 @@ pub(crate) async fn acknowledged_ids_are_there_for_a_hub_that_starts<H: Harness>
         group.acks.push(ack("taken"));
     })
     .await;
-    commit_at(backplane, "vp_2", now(), |group| group.completed.push(id("completed"))).await;
+    commit_at(backplane, "vp_2", now(), |group| group.completed.push(ack("completed"))).await;
     let mut recent = backplane.recently_acknowledged().await.expect("readable");
     recent.sort();
     let expected = [(orchestrator("vp_1"), id("taken")), (orchestrator("vp_2"), id("completed"))];
