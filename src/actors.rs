@@ -15,6 +15,7 @@
 
 pub mod announcer;
 pub mod blocking;
+mod claims;
 pub mod connection;
 pub mod connection_manager;
 pub mod connections;

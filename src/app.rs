@@ -169,9 +169,9 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
     let delivery = &config.delivery;
     #[expect(clippy::cast_precision_loss, reason = "a start time to the millisecond")]
     metrics.started.set(now().wall.0 as f64 / 1000.0);
-    let queue =
-        QueueAccess::new(backplane.clone(), metrics.clone(), delivery.buffer_capacity, delivery.commit_size);
     let limits = limits(config);
+    let queue =
+        QueueAccess::new(backplane.clone(), metrics.clone(), delivery.buffer_capacity, delivery.commit_size, limits.redelivery_after(1));
     let (node, predecessor) = draw_node(&config.server.data_dir)?;
     let shared = Arc::new(Shared {
         node,
@@ -234,6 +234,7 @@ fn limits(config: &Config) -> Limits {
         message_limit: websocket.message_limit,
         message_window: websocket.message_window,
         max_in_flight: delivery.max_in_flight,
+        max_in_flight_ceiling: delivery.max_in_flight_ceiling,
         redelivery_schedule: delivery.redelivery_schedule.clone(),
         max_attempts: delivery.max_attempts,
         strict_scopes: config.auth.strict_scopes,

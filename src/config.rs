@@ -129,8 +129,10 @@ pub struct WebSocket {
 /// Queues and acknowledgements.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// Events that need an acknowledgement, on their way to one connection.
+    /// Events that need an acknowledgement, on their way to one connection that asks for no other number.
     pub max_in_flight: usize,
+    /// How many a connection may ask for.
+    pub max_in_flight_ceiling: usize,
     /// How long each attempt waits for its acknowledgement; never empty, the last entry repeats.
     pub redelivery_schedule: Vec<Duration>,
     /// Attempts before an event goes to the dead letters.

@@ -7,6 +7,7 @@ pub mod authorship;
 pub mod clock;
 pub mod envelope;
 pub mod event;
+pub mod gap;
 pub mod health;
 pub mod ids;
 pub mod mention;

@@ -14,6 +14,7 @@
 
 pub mod effect;
 mod feed;
+mod mailbox;
 mod rate;
 mod ready;
 mod window;
@@ -26,13 +27,14 @@ use crate::{
         ids::EventId,
     },
     protocol::{
-        client_frame::{ClientFrame, ClientMessage, DecodeError, decode},
+        client_frame::{ClientFrame, ClientMessage, DecodeError, Wishes, decode},
         codes::{CloseReason, ErrorCode},
         event_frame::Delivery,
-        server_frame::ServerMessage,
+        server_frame::{Blocked, ServerMessage},
     },
 };
 use effect::{Admission, Effect, Fetched, Identity, Limits, Page, Refusal};
+use mailbox::{Mailbox, answers::Nack};
 use rate::{RateWindow, Verdict};
 use ready::Ready;
 
@@ -50,6 +52,8 @@ pub struct Session {
     phase: Phase,
     rate: RateWindow,
     undecodable: u8,
+    /// What the client asked for when it introduced itself last.
+    wishes: Wishes,
     /// Whether the hub has announced that it will close the connection.
     draining: bool,
 }
@@ -67,7 +71,14 @@ impl Session {
     pub fn new(limits: Arc<Limits>, now: Now) -> Self {
         let deadline = now.mono.plus(limits.auth_timeout);
         let phase = Phase::AwaitingAuth { deadline };
-        Self { limits, phase, rate: RateWindow::default(), undecodable: 0, draining: false }
+        Self {
+            limits,
+            phase,
+            rate: RateWindow::default(),
+            undecodable: 0,
+            wishes: Wishes::default(),
+            draining: false,
+        }
     }
 
     /// Who is at the other end, once that is known.
@@ -101,7 +112,7 @@ impl Session {
             }
             Err(DecodeError::Undecodable(problem)) => {
                 if self.passes_rate(1, now, out) {
-                    self.on_undecodable(&problem, out);
+                    self.on_undecodable(&problem, now, out);
                 }
             }
             Err(DecodeError::Invalid { request_id, field, problem }) => {
@@ -114,22 +125,55 @@ impl Session {
     }
 
     /// A frame arrived that is no text, or no JSON; `problem` says which.
-    pub fn on_undecodable(&mut self, problem: &str, out: &mut Vec<Effect>) {
+    pub fn on_undecodable(&mut self, problem: &str, now: Now, out: &mut Vec<Effect>) {
         if matches!(self.phase, Phase::Closed) {
             return;
         }
         self.undecodable += 1;
         out.push(invalid("frame".to_owned(), problem, None));
         if self.undecodable >= UNDECODABLE_TO_CLOSE {
-            self.close(CloseReason::ProtocolError, out);
+            self.close(CloseReason::ProtocolError, now, out);
         }
     }
 
     /// The connection must end, for a reason that lies outside the protocol's frames.
-    pub fn close(&mut self, reason: CloseReason, out: &mut Vec<Effect>) {
+    pub fn close(&mut self, reason: CloseReason, now: Now, out: &mut Vec<Effect>) {
         if !matches!(self.phase, Phase::Closed) {
-            self.phase = Phase::Closed;
+            self.on_gone(false, now, out);
             out.push(Effect::Close(reason));
+        }
+    }
+
+    /// The connection has ended; `crashed` says that it broke, without a word from either side.
+    pub fn on_gone(&mut self, crashed: bool, now: Now, out: &mut Vec<Effect>) {
+        if let Phase::Ready(mut ready) = std::mem::replace(&mut self.phase, Phase::Closed) {
+            ready.mailbox.on_gone(crashed, now, out);
+        }
+    }
+
+    /// How many events are in flight, and why what waits is not sent, if it is not.
+    #[must_use]
+    pub fn flow(&self) -> (usize, Option<Blocked>) {
+        self.mailbox().map_or((0, None), |mailbox| (mailbox.in_flight(), mailbox.blocked()))
+    }
+
+    /// Whether several events may be written as one frame.
+    #[must_use]
+    pub fn takes_batches(&self) -> bool {
+        matches!(&self.phase, Phase::Ready(ready) if ready.wishes().batch)
+    }
+
+    fn mailbox(&self) -> Option<&Mailbox> {
+        match &self.phase {
+            Phase::Ready(ready) => Some(&ready.mailbox),
+            Phase::AwaitingAuth { .. } | Phase::Closed => None,
+        }
+    }
+
+    fn mailbox_mut(&mut self) -> Option<&mut Mailbox> {
+        match &mut self.phase {
+            Phase::Ready(ready) => Some(&mut ready.mailbox),
+            Phase::AwaitingAuth { .. } | Phase::Closed => None,
         }
     }
 
@@ -137,50 +181,124 @@ impl Session {
         if let Phase::Ready(ready) = &mut self.phase {
             ready.alive(now.mono);
         }
-        if let ClientMessage::Ack { event_ids } = frame.message {
-            return self.on_ack(event_ids, frame.id, now, out);
+        match frame.message {
+            ClientMessage::Ack { event_ids, confirm } => {
+                return self.on_ack(event_ids, confirm, frame.id, now, out);
+            }
+            ClientMessage::Nack { event_ids, delay, reason, terminal } => {
+                return self.on_nack(event_ids, &Nack { delay, reason, terminal }, frame.id, now, out);
+            }
+            message => self.on_message(message, frame.id, now, out),
         }
+    }
+
+    fn on_message(
+        &mut self,
+        message: ClientMessage,
+        request_id: Option<String>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
         if !self.passes_rate(1, now, out) {
             return;
         }
-        match (&mut self.phase, frame.message) {
+        match (&mut self.phase, message) {
             (Phase::Closed, _) => {}
-            (_, ClientMessage::Ping) => out.push(Effect::Send(ServerMessage::Pong, frame.id)),
+            (_, ClientMessage::Ping) => out.push(Effect::Send(ServerMessage::Pong, request_id)),
             (_, ClientMessage::Auth(auth)) => {
-                out.push(Effect::Authenticate { auth, request_id: frame.id });
+                self.wishes = auth.wishes;
+                out.push(Effect::Authenticate { auth, request_id });
             }
-            (Phase::AwaitingAuth { .. }, _) => out.push(not_authenticated(frame.id)),
-            (Phase::Ready(_), ClientMessage::Ack { .. }) => {}
+            (Phase::AwaitingAuth { .. }, _) => out.push(not_authenticated(request_id)),
             (Phase::Ready(ready), ClientMessage::Heartbeat(beat)) => {
-                ready.on_heartbeat(beat, frame.id, now, out);
+                ready.on_heartbeat(beat, request_id, now, out);
             }
             (Phase::Ready(ready), ClientMessage::Subscribe { patterns, channels }) => {
-                ready.on_subscribe(&patterns, &channels, frame.id, now, out);
+                ready.on_subscribe(&patterns, &channels, request_id, now, out);
             }
             (Phase::Ready(ready), ClientMessage::Unsubscribe { patterns }) => {
                 ready.on_unsubscribe(&patterns, out);
             }
+            (Phase::Ready(ready), _) if !ready.wishes().extended => {
+                let problem = "is a frame type of protocol 1.1, which auth did not ask for";
+                out.push(invalid("type".to_owned(), problem, request_id));
+            }
+            (Phase::Ready(ready), ClientMessage::Progress { event_ids, extend }) => {
+                ready.mailbox.on_progress(&event_ids, extend, now, out);
+            }
+            (Phase::Ready(ready), ClientMessage::Flow { max_in_flight }) => {
+                ready.mailbox.on_flow(max_in_flight, now, out);
+            }
+            (Phase::Ready(_), ClientMessage::Ack { .. } | ClientMessage::Nack { .. }) => {}
         }
     }
 
     /// Acknowledging what the hub sent is no message of the client's own (contract 9.7). Ids that are
     /// not in flight here may be late, or made up: they pass, but they weigh.
-    fn on_ack(&mut self, ids: Vec<EventId>, request_id: Option<String>, now: Now, out: &mut Vec<Effect>) {
-        let Phase::Ready(ready) = &mut self.phase else {
-            if self.passes_rate(1, now, out) {
-                out.push(not_authenticated(request_id));
-            }
-            return;
-        };
-        let (known, unknown): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| ready.is_on_its_way(id));
-        let weight = u32::try_from(unknown.len().div_ceil(UNKNOWN_ACKS_PER_MESSAGE)).unwrap_or(u32::MAX);
-        let late =
-            if unknown.is_empty() || self.passes_rate(weight, now, out) { unknown } else { Vec::new() };
-        if let Phase::Ready(ready) = &mut self.phase
-            && !(known.is_empty() && late.is_empty())
-        {
-            ready.on_ack(known.into_iter().chain(late).collect(), now, out);
+    fn on_ack(
+        &mut self,
+        ids: Vec<EventId>,
+        confirm: bool,
+        request_id: Option<String>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(ids) = self.admitted_answers(ids, &request_id, now, out) else { return };
+        let Phase::Ready(ready) = &mut self.phase else { return };
+        ready.mailbox.on_ack(&ids, now, out);
+        if confirm && ready.wishes().confirm {
+            out.push(Effect::Confirm { ids, request_id });
         }
+    }
+
+    fn on_nack(
+        &mut self,
+        ids: Vec<EventId>,
+        nack: &Nack,
+        request_id: Option<String>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        // Who has not asked for protocol 1.1 learns so.
+        if self.mailbox().is_some() && !self.wishes_are_extended() {
+            let message = ClientMessage::Nack { event_ids: ids, delay: None, reason: None, terminal: false };
+            return self.on_message(message, request_id, now, out);
+        }
+        let Some(ids) = self.admitted_answers(ids, &request_id, now, out) else { return };
+        if let Some(mailbox) = self.mailbox_mut() {
+            mailbox.on_nack(&ids, nack, now, out);
+        }
+    }
+
+    fn wishes_are_extended(&self) -> bool {
+        matches!(&self.phase, Phase::Ready(ready) if ready.wishes().extended)
+    }
+
+    /// The ids of an answer that pass the rate; `None` when nothing is left of it.
+    fn admitted_answers(
+        &mut self,
+        ids: Vec<EventId>,
+        request_id: &Option<String>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) -> Option<Vec<EventId>> {
+        let Some(mailbox) = self.mailbox() else {
+            if !matches!(self.phase, Phase::Closed) && self.passes_rate(1, now, out) {
+                out.push(not_authenticated(request_id.clone()));
+            }
+            return None;
+        };
+        let unknown = ids.iter().filter(|id| !mailbox.is_on_its_way(id)).count();
+        if unknown == 0 {
+            return Some(ids);
+        }
+        let weight = u32::try_from(unknown.div_ceil(UNKNOWN_ACKS_PER_MESSAGE)).unwrap_or(u32::MAX);
+        if self.passes_rate(weight, now, out) {
+            return Some(ids);
+        }
+        let mailbox = self.mailbox()?;
+        let known: Vec<_> = ids.into_iter().filter(|id| mailbox.is_on_its_way(id)).collect();
+        (!known.is_empty()).then_some(known)
     }
 
     /// Counts a frame that weighs as much as `weight` messages.
@@ -198,7 +316,7 @@ impl Session {
                 false
             }
             Verdict::Close => {
-                self.close(CloseReason::RateLimited, out);
+                self.close(CloseReason::RateLimited, now, out);
                 false
             }
         }
@@ -216,10 +334,11 @@ impl Session {
             (Phase::Closed, _) => {}
             // The token that the connection has is still good.
             (Phase::Ready(_), Err(Refusal::Unavailable)) => out.push(unavailable(request_id)),
-            (_, Err(refusal)) => self.refuse(refusal, request_id, out),
+            (_, Err(refusal)) => self.refuse(refusal, request_id, now, out),
             (Phase::AwaitingAuth { .. }, Ok(admission)) => {
                 let stopped = self.draining;
-                let ready = Ready::admit(self.limits.clone(), stopped, admission, request_id, now, out);
+                let (limits, wishes) = (self.limits.clone(), self.wishes);
+                let ready = Ready::admit(limits, stopped, wishes, admission, request_id, now, out);
                 self.phase = Phase::Ready(Box::new(ready));
             }
             (Phase::Ready(ready), Ok(admission)) => {
@@ -227,6 +346,7 @@ impl Session {
                     self.refuse(
                         Refusal::Failed("the token belongs to another orchestrator"),
                         request_id,
+                        now,
                         out,
                     );
                 }
@@ -234,7 +354,7 @@ impl Session {
         }
     }
 
-    fn refuse(&mut self, refusal: Refusal, request_id: Option<String>, out: &mut Vec<Effect>) {
+    fn refuse(&mut self, refusal: Refusal, request_id: Option<String>, now: Now, out: &mut Vec<Effect>) {
         let (code, message, close) = match refusal {
             Refusal::Failed(why) => (ErrorCode::AuthFailed, why, CloseReason::AuthFailed),
             Refusal::Expired => (ErrorCode::TokenExpired, "the token has expired", CloseReason::TokenExpired),
@@ -250,38 +370,38 @@ impl Session {
             ),
             Refusal::Unavailable => {
                 out.push(unavailable(request_id));
-                return self.close(CloseReason::Internal, out);
+                return self.close(CloseReason::Internal, now, out);
             }
         };
         out.push(Effect::Send(ServerMessage::AuthError { code, message: message.to_owned() }, request_id));
-        self.close(close, out);
+        self.close(close, now, out);
     }
 
     /// An event for this connection was published.
     pub fn on_event(&mut self, delivery: &Arc<Delivery>, now: Now, out: &mut Vec<Effect>) {
-        if let Phase::Ready(ready) = &mut self.phase {
-            ready.on_event(delivery, now, out);
+        if let Some(mailbox) = self.mailbox_mut() {
+            mailbox.on_event(delivery, now, out);
         }
     }
 
     /// Something may wait in the queue that this connection does not know of.
     pub fn on_hint(&mut self, now: Now, out: &mut Vec<Effect>) {
-        if let Phase::Ready(ready) = &mut self.phase {
-            ready.on_hint(now, out);
+        if let Some(mailbox) = self.mailbox_mut() {
+            mailbox.on_hint(now, out);
         }
     }
 
     /// The queue has grown by something that this connection does not want now, but may want later.
     pub fn note_backlog(&mut self) {
-        if let Phase::Ready(ready) = &mut self.phase {
-            ready.note_backlog();
+        if let Some(mailbox) = self.mailbox_mut() {
+            mailbox.note_backlog();
         }
     }
 
     /// The answer to [`Effect::Fetch`]; `None` when the queue could not be read.
     pub fn on_page(&mut self, page: Option<Page>, now: Now, out: &mut Vec<Effect>) {
-        if let Phase::Ready(ready) = &mut self.phase {
-            ready.on_page(page, now, out);
+        if let Some(mailbox) = self.mailbox_mut() {
+            mailbox.on_page(page, now, out);
         }
     }
 
@@ -294,15 +414,15 @@ impl Session {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        if let Phase::Ready(ready) = &mut self.phase {
-            ready.on_redelivery(asked, found, now, out);
+        if let Some(mailbox) = self.mailbox_mut() {
+            mailbox.on_redelivery(asked, found, now, out);
         }
     }
 
     /// Everything that was sent has left for the socket.
     pub fn on_drained(&mut self, now: Now, out: &mut Vec<Effect>) {
-        if let Phase::Ready(ready) = &mut self.phase {
-            ready.on_drained(now, out);
+        if let Some(mailbox) = self.mailbox_mut() {
+            mailbox.on_drained(now, out);
         }
     }
 
@@ -310,7 +430,7 @@ impl Session {
     pub fn on_drain(&mut self, delay: Duration, out: &mut Vec<Effect>) {
         self.draining = true;
         if let Phase::Ready(ready) = &mut self.phase {
-            ready.stop_sending();
+            ready.mailbox.stop();
         }
         if !matches!(self.phase, Phase::Closed) {
             out.push(Effect::Send(ServerMessage::Reconnect { reason: "server_shutdown", delay }, None));
@@ -325,8 +445,8 @@ impl Session {
             Phase::AwaitingAuth { .. } | Phase::Closed => None,
         };
         match over {
-            Some(CloseReason::TokenExpired) => self.refuse(Refusal::Expired, None, out),
-            Some(reason) => self.close(reason, out),
+            Some(CloseReason::TokenExpired) => self.refuse(Refusal::Expired, None, now, out),
+            Some(reason) => self.close(reason, now, out),
             None => {}
         }
     }

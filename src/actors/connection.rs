@@ -31,7 +31,10 @@ use super::{
 use crate::{
     domain::clock::{Now, now},
     protocol::{MAX_MESSAGE_BYTES, codes::CloseReason},
-    session::{Session, effect::Effect},
+    session::{
+        Session,
+        effect::{DeliveryNote, Effect},
+    },
 };
 
 /// See the [module](self).
@@ -43,6 +46,9 @@ pub struct Connection {
     address: Option<IpAddr>,
     fragments: Fragments,
     ended: Option<CloseReason>,
+    /// Events that were written, and that the socket may not have taken yet: as long as it has not, they
+    /// do not count as attempts.
+    unflushed: Vec<DeliveryNote>,
     /// Something was written since the socket last took everything.
     wrote: bool,
 }
@@ -65,6 +71,7 @@ impl Connection {
             address,
             fragments: Fragments::default(),
             ended: None,
+            unflushed: Vec::new(),
             wrote: false,
         }
     }
@@ -83,7 +90,7 @@ impl Connection {
 
     /// Ends the connection, from whichever side.
     fn end(&mut self, reason: CloseReason, ctx: &mut WebsocketContext<Self>) {
-        self.drive(ctx, |session, _, out| session.close(reason, out));
+        self.drive(ctx, |session, now, out| session.close(reason, now, out));
     }
 
     /// A frame arrived: the peer lives.
@@ -107,7 +114,7 @@ impl Connection {
             // The decoder's only I/O error: text that is no UTF-8. The transport's own errors end the
             // stream; see `Inbound`.
             ProtocolError::Io(_) => {
-                self.drive(ctx, |session, _, out| session.on_undecodable("is not UTF-8", out));
+                self.drive(ctx, |session, now, out| session.on_undecodable("is not UTF-8", now, out));
             }
             ProtocolError::Overflow => self.end(CloseReason::TooBig, ctx),
             _ => self.end(CloseReason::ProtocolError, ctx),
@@ -135,6 +142,9 @@ impl Actor for Connection {
 
     fn stopped(&mut self, _: &mut Self::Context) {
         let reason = self.ended.or(self.handle.evicted()).unwrap_or(CloseReason::Abnormal);
+        let mut effects = Vec::new();
+        self.session.on_gone(reason == CloseReason::Abnormal, now(), &mut effects);
+        effects.into_iter().for_each(|effect| self.settle(effect));
         self.services.manager.do_send(Closed { handle: self.handle.clone(), reason });
     }
 }
@@ -150,7 +160,7 @@ impl StreamHandler<Result<Message, ProtocolError>> for Connection {
                 Assembled::Incomplete => {}
                 Assembled::Text(text) => self.on_text(&text, ctx),
                 Assembled::NotUtf8 => {
-                    self.drive(ctx, |session, _, out| session.on_undecodable("is not UTF-8", out));
+                    self.drive(ctx, |session, now, out| session.on_undecodable("is not UTF-8", now, out));
                 }
                 Assembled::Binary => self.end(CloseReason::UnsupportedData, ctx),
                 Assembled::TooBig => self.end(CloseReason::TooBig, ctx),
@@ -242,6 +252,7 @@ impl ActorFuture<Connection> for DrainWatch {
         _: &mut TaskContext<'_>,
     ) -> Poll<()> {
         if std::mem::take(&mut connection.wrote) {
+            connection.note_deliveries();
             connection.drive(ctx, Session::on_drained);
         }
         Poll::Pending

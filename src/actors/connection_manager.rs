@@ -169,6 +169,9 @@ impl Handler<Admit> for ConnectionManager {
                 expires_at: admit.token.expires_at,
                 subscriptions: attached.subscriptions,
                 backlog: attached.depth > 0 || attached.legacy,
+                depth: attached.depth,
+                gap: attached.gap,
+                node: shared.node.clone(),
             })
         })
     }

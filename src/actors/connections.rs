@@ -25,15 +25,18 @@ use super::{
 use crate::{
     domain::{
         clock::{Monotonic, Timestamp, monotonic},
+        event::Event,
         ids::{ConnectionId, DaemonId, OrchestratorId, SessionId},
         subscription::Subscriptions,
     },
-    protocol::{codes::CloseReason, event_frame::Delivery},
+    protocol::{codes::CloseReason, event_frame::Delivery, server_frame::Blocked},
     session::effect::Identity,
 };
 
 /// How many bytes of events may wait in a connection's mailbox.
 const MAX_QUEUED_BYTES: usize = 1024 * 1024;
+/// No place in [`Blocked::ALL`].
+const NOT_BLOCKED: usize = usize::MAX;
 /// How long peers have to take the close frame of a hub that stops.
 const CLOSING: Duration = Duration::from_millis(250);
 /// How many messages may wait in a connection's mailbox.
@@ -63,6 +66,9 @@ pub struct ConnectionHandle {
     last_seen: AtomicU64,
     deadline: AtomicU64,
     queued_bytes: AtomicUsize,
+    in_flight: AtomicUsize,
+    /// The place of the reason in [`Blocked::ALL`], or [`NOT_BLOCKED`].
+    blocked: AtomicUsize,
     /// Since when the mailbox holds something that the actor has not looked at; 0 when it does not.
     unanswered_since: AtomicU64,
     behind: AtomicBool,
@@ -86,6 +92,8 @@ impl ConnectionHandle {
             last_seen: AtomicU64::new(monotonic().0),
             deadline: AtomicU64::new(Monotonic::NEVER.0),
             queued_bytes: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
+            blocked: AtomicUsize::new(NOT_BLOCKED),
             unanswered_since: AtomicU64::new(0),
             behind: AtomicBool::new(true),
             missed: AtomicBool::new(false),
@@ -218,6 +226,34 @@ impl ConnectionHandle {
     #[must_use]
     pub fn has_missed(&self) -> bool {
         self.missed.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of how many events are in flight, and why what waits is not sent, if it is not.
+    pub fn set_flow(&self, in_flight: usize, blocked: Option<Blocked>) {
+        self.in_flight.store(in_flight, Ordering::Relaxed);
+        let word = blocked.and_then(|reason| Blocked::ALL.iter().position(|known| *known == reason));
+        self.blocked.store(word.unwrap_or(NOT_BLOCKED), Ordering::Relaxed);
+    }
+
+    /// How many events are in flight.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Why what waits is not sent, if it is not.
+    #[must_use]
+    pub fn blocked(&self) -> Option<Blocked> {
+        Blocked::ALL.get(self.blocked.load(Ordering::Relaxed)).copied()
+    }
+
+    /// Whether an event is for this connection, and subscribed to.
+    #[must_use]
+    pub fn wants(&self, event: &Event) -> bool {
+        let addressed = self.identity().is_some_and(|identity| {
+            identity.is_addressed(event.daemon.as_ref(), event.organization.as_ref())
+        });
+        addressed && self.interest.read().matches(&event.kind, event.channel.as_ref())
     }
 
     /// Offers a live event; whether it is on its way. What is not taken is in the queue, and the

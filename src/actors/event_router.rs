@@ -13,6 +13,7 @@ use actix::{
 use bytes::Bytes;
 
 use super::{
+    claims,
     connection_manager::ConnectionManager,
     connections::ConnectionHandle,
     messages::{CheckRevocations, DrainLegacy, Forget, Obey, Origin, Publish, Routed, Sweep},
@@ -30,7 +31,7 @@ use crate::{
     domain::{
         clock::now,
         envelope::{Context as Found, EnvelopeError, Published},
-        event::Event,
+        event::{Audience, Event},
         ids::{DaemonId, EventId, OrchestratorId, SessionId},
         recent_ids::{RecentIds, Sighting},
     },
@@ -248,6 +249,9 @@ impl EventRouter {
 
     /// Takes one event in: the only place where that happens.
     fn route(&mut self, event: Event, origin: Origin) -> Routed {
+        if event.expires_at.is_some_and(|end| end <= now().wall) {
+            return Routed::Rejected("it has expired");
+        }
         let event = Arc::new(event);
         if origin == Origin::Ephemeral {
             if self.shared.state.has_peers() {
@@ -260,7 +264,9 @@ impl EventRouter {
             self.shared.metrics.duplicates.inc();
             return Routed::Duplicate;
         }
-        if origin != Origin::Peer && self.shared.queue.store(event.clone()).is_err() {
+        let chosen = if event.audience == Audience::Any { claims::choose(&self.shared, &event) } else { None };
+        let (chosen, claim) = chosen.unzip();
+        if origin != Origin::Peer && self.shared.queue.store_claimed(event.clone(), claim).is_err() {
             self.recent.forget(&event.orchestrator, &event.id);
             log::log!(self.shared.first_of_its_kind("buffer_full"), event = event.id.as_str();
                 "the buffer before the store is full; an event is dropped");
@@ -269,21 +275,33 @@ impl EventRouter {
         if origin == Origin::Direct && self.shared.state.has_peers() {
             self.to_forward.push(event.clone());
         }
-        match sighting {
-            Sighting::Unsure => {
-                self.after_store(&event);
+        match (event.audience, sighting) {
+            (Audience::Any, _) => {
+                // Two hubs may have chosen somebody: the store knows whose choice holds.
+                self.after_store(&event, chosen.clone());
+                let session = chosen.and_then(|handle| Some(handle.identity()?.session.clone()));
+                session.map_or(Routed::Queued, |session| Routed::Delivered(vec![session]))
+            }
+            (Audience::All, Sighting::Unsure) => {
+                self.after_store(&event, None);
                 Routed::Queued
             }
-            _ => self.hand_out(&event),
+            (Audience::All, _) => self.hand_out(&event),
         }
     }
 
-    /// Lets the store decide whether the event is new; what is left in the queue is then found there.
-    fn after_store(&self, event: &Arc<Event>) {
+    /// Lets the store decide: what is in the queue then is found there, by the connection that is to
+    /// have it, or by all.
+    fn after_store(&self, event: &Arc<Event>, chosen: Option<Arc<ConnectionHandle>>) {
         let (shared, orchestrator) = (self.shared.clone(), event.orchestrator.clone());
         actix::spawn(async move {
             let _ = shared.queue.durable().await;
-            shared.connections.for_orchestrator(&orchestrator, |handle| handle.hint());
+            match chosen {
+                Some(handle) => handle.hint(),
+                None => {
+                    shared.connections.for_orchestrator(&orchestrator, |handle| handle.hint());
+                }
+            }
         });
     }
 

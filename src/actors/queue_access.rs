@@ -10,21 +10,23 @@ use quick_cache::sync::Cache;
 use thiserror::Error;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
+use super::claims;
 use crate::{
     backplane::{
         Backplane, BackplaneError,
         buffer::{BufferFull, CommitBuffer},
-        commit::{Ack, CommitBatch, DeadLetter, Sent},
+        commit::{Ack, Claim, CommitBatch, DeadLetter, Sent},
         queue::{EventQueue as _, Loaded, Waiting},
     },
     domain::{
-        clock::{Timestamp, now},
-        event::{Event, EventType},
+        attempt::{Attempt, Cause},
+        clock::now,
+        event::{Audience, Event, EventType},
         ids::{ChannelId, DaemonId, EventId, OrchestratorId, OrganizationId},
         subscription::Subscriptions,
     },
     protocol::event_frame::Delivery,
-    session::effect::{FetchRequest, Fetched, Identity, Page},
+    session::effect::{DeliveryNote, FetchRequest, Fetched, Identity, Page},
     telemetry::metrics::{DropReason, Metrics},
 };
 
@@ -73,6 +75,8 @@ struct Shared {
     backplane: Arc<Backplane>,
     metrics: Arc<Metrics>,
     commit_size: usize,
+    /// How long a first delivery waits for its acknowledgement.
+    first_deadline: Duration,
 }
 
 /// What decides whom an event is for.
@@ -118,6 +122,7 @@ impl QueueAccess {
         metrics: Arc<Metrics>,
         capacity: usize,
         commit_size: usize,
+        first_deadline: Duration,
     ) -> Self {
         let pending = Pending { buffer: CommitBuffer::new(capacity), committing: None, waiters: Vec::new() };
         Self(Arc::new(Shared {
@@ -129,6 +134,7 @@ impl QueueAccess {
             backplane,
             metrics,
             commit_size,
+            first_deadline,
         }))
     }
 
@@ -160,16 +166,41 @@ impl QueueAccess {
         stored
     }
 
-    /// Takes events out of the queue, soon: `who` has them.
-    pub fn acknowledge(&self, who: &Identity, ids: Vec<EventId>) {
+    /// Takes events out of the queue, soon: `who` has them, each after as many attempts.
+    pub fn acknowledge(&self, who: &Identity, ids: Vec<(EventId, u32)>) {
         let overtaken = self.change(|buffer| {
-            let cancelled = |id| {
-                let ack = Ack { id, daemon: who.daemon.clone(), attempts: 0 };
+            let cancelled = |(id, attempts)| {
+                let ack = Ack { id, daemon: who.daemon.clone(), attempts };
                 buffer.acknowledge(&who.orchestrator, who.organization.as_ref(), ack)
             };
             ids.into_iter().map(cancelled).filter(|cancelled| *cancelled).count()
         });
         self.0.metrics.acknowledged.inc_by(u64::try_from(overtaken).unwrap_or_default());
+    }
+
+    /// Puts an event into its orchestrator's queue, soon, for the one connection that is to have it.
+    ///
+    /// # Errors
+    /// When the buffer is full.
+    pub fn store_claimed(&self, event: Arc<Event>, claim: Option<Claim>) -> Result<(), BufferFull> {
+        let stored = self.change(|buffer| {
+            let orchestrator = event.orchestrator.clone();
+            buffer.store(event)?;
+            claim.into_iter().for_each(|claim| buffer.claim(&orchestrator, claim));
+            Ok(())
+        });
+        if stored.is_err() {
+            self.0.metrics.dropped(DropReason::BufferFull, 1);
+        }
+        stored
+    }
+
+    /// Puts a dead letter back into its queue, soon, as if it were new.
+    ///
+    /// # Errors
+    /// When the buffer is full.
+    pub fn redrive(&self, event: Arc<Event>) -> Result<(), BufferFull> {
+        self.change(|buffer| buffer.redrive(event))
     }
 
     /// Takes events out of an orchestrator's queue, soon, on the word of a daemon that holds no socket.
@@ -195,21 +226,17 @@ impl QueueAccess {
     }
 
     /// Notes that an event was written to a socket of `who`.
-    pub fn sent(&self, who: &Identity, id: EventId, attempts: u32, at: Timestamp) {
-        let sent = Sent {
-            id,
-            daemon: who.daemon.clone(),
-            connection: who.connection,
-            attempts,
-            at,
-            crashes: 0,
-            history: Vec::new(),
-        };
+    pub fn sent(&self, who: &Identity, note: DeliveryNote) {
+        let DeliveryNote { id, attempts, at, crashes, history } = note;
+        let (daemon, connection) = (who.daemon.clone(), who.connection);
+        let sent = Sent { id, daemon, connection, attempts, at, crashes, history };
         self.change(|buffer| buffer.sent(&who.orchestrator, sent));
     }
 
     /// Gives an event up.
-    pub fn bury(&self, who: &Identity, letter: DeadLetter) {
+    pub fn bury(&self, who: &Identity, id: EventId, cause: Cause, attempts: u32, history: Vec<Attempt>) {
+        let daemon = who.daemon.clone();
+        let letter = DeadLetter { id, reason: cause.as_str(), attempts, daemon, history };
         self.0.metrics.dropped(DropReason::DeadLetter, 1);
         self.change(|buffer| buffer.bury(&who.orchestrator, who.organization.as_ref(), letter));
     }
@@ -308,13 +335,14 @@ impl QueueAccess {
         self.settled(who).await?;
         let _permit = self.0.looks.acquire().await;
         let waiting = self.0.backplane.waiting(&who.orchestrator).await?;
-        let mut page = Page { queue_is_empty: waiting.is_empty(), ..Page::default() };
+        let mut page = Page { waiting: waiting.len(), ..Page::default() };
+        let excluded: HashSet<&EventId> = request.exclude.iter().collect();
         let mut candidates = waiting.into_iter().map(|Waiting { id, .. }| id).filter(|id| {
             let unwanted = || {
                 let envelope = self.0.envelopes.get(&(who.orchestrator.clone(), id.clone()));
                 envelope.is_some_and(|envelope| !envelope.is_for(who, interest))
             };
-            !request.exclude.contains(id) && !unwanted()
+            !excluded.contains(id) && !unwanted()
         });
         let (mut wanted_bytes, mut chunk_size) = (0, FIRST_CHUNK);
         loop {
@@ -324,16 +352,18 @@ impl QueueAccess {
             }
             let loaded = self.0.backplane.load(&who.orchestrator, &who.daemon, &chunk).await?;
             let loaded_bytes: usize = loaded.iter().map(|loaded| loaded.body.len()).sum();
+            let mut wanted = Vec::with_capacity(loaded.len());
             for fetched in loaded.into_iter().filter_map(|loaded| self.read(who, loaded)) {
                 let event = &fetched.delivery.event;
                 let envelope = Envelope::of(event);
                 if envelope.is_for(who, interest) {
                     wanted_bytes += event.body.len();
-                    page.events.push(fetched);
+                    wanted.push(fetched);
                 } else {
                     self.0.envelopes.insert((who.orchestrator.clone(), event.id.clone()), envelope);
                 }
             }
+            page.events.extend(self.claimed(who, wanted).await?);
             if page.events.len() >= request.limit || wanted_bytes >= MAX_PAGE_BYTES {
                 page.more = candidates.next().is_some();
                 return Ok(page);
@@ -342,6 +372,29 @@ impl QueueAccess {
             let average = (loaded_bytes / chunk.len()).max(1);
             chunk_size = (MAX_PAGE_BYTES / average).clamp(1, MAX_CHUNK);
         }
+    }
+
+    /// Claims what only one connection is to have, and leaves out what another one has.
+    async fn claimed(&self, who: &Identity, mut events: Vec<Fetched>) -> Result<Vec<Fetched>, QueueError> {
+        let is_shared = |fetched: &Fetched| fetched.delivery.event.audience == Audience::Any;
+        let shared = events.iter().filter(|fetched| is_shared(fetched));
+        let ids: Vec<EventId> = shared.map(|fetched| fetched.delivery.event.id.clone()).collect();
+        if ids.is_empty() {
+            return Ok(events);
+        }
+        let (until, now) = (claims::until(self.0.first_deadline), now().wall);
+        let claims = self.0.backplane.claim(&who.orchestrator, who.connection, &ids, until, now).await?;
+        let mut claims = claims.into_iter();
+        events.retain_mut(|fetched| {
+            if !is_shared(fetched) {
+                return true;
+            }
+            let granted = claims.next().flatten();
+            // However many daemons have tried it before, each try counts.
+            fetched.attempts = fetched.attempts.max(granted.unwrap_or_default());
+            granted.is_some()
+        });
+        Ok(events)
     }
 
     /// Reads events again that are still in the queue.
@@ -360,21 +413,14 @@ impl QueueAccess {
             Ok(event) => Some(Fetched {
                 delivery: Arc::new(Delivery::new(Arc::new(event))),
                 attempts: loaded.attempts,
+                crashes: loaded.crashes,
+                history: loaded.history,
             }),
             Err(error) => {
                 let (event, orchestrator) = (loaded.id.as_str(), who.orchestrator.as_str());
                 log::warn!(event, orchestrator, error:% = error; "the queue holds what is no event; it goes to the dead letters");
                 self.0.metrics.malformed("queue");
-                self.bury(
-                    who,
-                    DeadLetter {
-                        id: loaded.id,
-                        reason: "unreadable",
-                        attempts: 0,
-                        daemon: who.daemon.clone(),
-                        history: Vec::new(),
-                    },
-                );
+                self.bury(who, loaded.id, Cause::Unreadable, loaded.attempts, loaded.history);
                 None
             }
         }

@@ -5,6 +5,7 @@ use std::{future::Future, sync::Arc};
 use super::Result;
 use crate::domain::{
     clock::Timestamp,
+    gap::Gap,
     ids::{ConnectionId, DaemonId, NodeId, OrchestratorId, OrganizationId, SessionId},
     scope::ScopeSet,
     subscription::Subscriptions,
@@ -62,15 +63,6 @@ pub struct Attached {
     pub gap: Option<Gap>,
     /// Whether an original publisher has left a list to be drained.
     pub legacy: bool,
-}
-
-/// Events that left a queue untaken.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Gap {
-    /// Dropped by a full queue, or by an admin.
-    pub dropped: u64,
-    /// Waited for too long.
-    pub expired: u64,
 }
 
 /// An older connection of the same daemon instance.

@@ -189,7 +189,7 @@ mod tests {
         ));
         assert!(matches!(
             said(&ack(&["e1".to_owned(), "e2".to_owned()], Timestamp(0))),
-            ClientMessage::Ack { event_ids } if event_ids.len() == 2
+            ClientMessage::Ack { event_ids, .. } if event_ids.len() == 2
         ));
     }
 

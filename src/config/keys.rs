@@ -79,6 +79,7 @@ pub(super) const KEYS: &[Key] = &[
     key("websocket", "slow_consumer_timeout_ms", Kind::Number),
     key("websocket", "allowed_origins", Kind::Texts),
     key("delivery", "max_in_flight", Kind::Number),
+    key("delivery", "max_in_flight_ceiling", Kind::Number),
     key("delivery", "redelivery_schedule_ms", Kind::Numbers),
     key("delivery", "max_attempts", Kind::Number),
     key("delivery", "commit_interval_ms", Kind::Number),

@@ -66,6 +66,7 @@ pub(super) struct WebSocket {
 #[serde(deny_unknown_fields)]
 pub(super) struct Delivery {
     pub(super) max_in_flight: u64,
+    pub(super) max_in_flight_ceiling: u64,
     pub(super) redelivery_schedule_ms: Vec<u64>,
     pub(super) max_attempts: u64,
     pub(super) commit_interval_ms: u64,

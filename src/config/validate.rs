@@ -141,6 +141,11 @@ pub(super) fn delivery(raw: &raw::Delivery) -> Result<Delivery, ConfigError> {
     let waits = raw.redelivery_schedule_ms.iter().map(|wait| millis(schedule, *wait, 10..=DAY_MS));
     Ok(Delivery {
         max_in_flight: range("delivery.max_in_flight", raw.max_in_flight, 1..=10_000)?,
+        max_in_flight_ceiling: range(
+            "delivery.max_in_flight_ceiling",
+            raw.max_in_flight_ceiling.max(raw.max_in_flight),
+            1..=10_000,
+        )?,
         redelivery_schedule: waits.collect::<Result<_, _>>()?,
         max_attempts: range("delivery.max_attempts", raw.max_attempts, 1..=10_000)?,
         commit_interval: millis("delivery.commit_interval_ms", raw.commit_interval_ms, 0..=1000)?,

@@ -44,3 +44,29 @@ pub enum Ended {
     /// The connection broke within seconds.
     Crashed,
 }
+
+/// Why an event is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// It was delivered as often as it may be.
+    MaxAttempts,
+    /// A daemon said that trying again is useless.
+    Rejected,
+    /// Connections broke within seconds of it, again and again.
+    CrashLoop,
+    /// What the queue holds under its id is no event.
+    Unreadable,
+}
+
+impl Cause {
+    /// The word in dead letters and receipts.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MaxAttempts => "max_attempts",
+            Self::Rejected => "rejected",
+            Self::CrashLoop => "crash_loop",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}

@@ -1,10 +1,15 @@
 //! What clients say: text to typed frames, with errors that name the field (contract 9.2, 9.3).
 
-use std::borrow::Cow;
+mod about_events;
+mod introduction;
+
+use std::{borrow::Cow, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
 use thiserror::Error;
+
+pub use about_events::{MAX_ACK_IDS, MAX_POSTPONEMENT};
 
 use crate::domain::{
     ids::{ChannelId, DaemonId, EventId, IdError, OrchestratorId},
@@ -13,14 +18,10 @@ use crate::domain::{
 
 /// The longest request id that is accepted and echoed, in bytes.
 const MAX_REQUEST_ID_BYTES: usize = 128;
-/// How many ids one `ack` may carry.
-pub const MAX_ACK_IDS: usize = 1000;
 /// How many members a `metrics` object may have (contract C21).
 const MAX_METRICS: usize = 64;
 /// How large a `metrics` object may be, in bytes of its JSON (contract C21).
 const MAX_METRICS_BYTES: usize = 4096;
-/// The longest access token, in bytes.
-const MAX_TOKEN_BYTES: usize = 8192;
 
 /// Why text is not a frame.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -72,6 +73,31 @@ pub enum ClientMessage {
     Ack {
         /// Which.
         event_ids: Vec<EventId>,
+        /// Whether it wants to hear when that is durable.
+        confirm: bool,
+    },
+    /// It does not take these events, now or ever (protocol 1.1).
+    Nack {
+        /// Which.
+        event_ids: Vec<EventId>,
+        /// For how long they are not sent again; the hub chooses, when the client does not.
+        delay: Option<Duration>,
+        /// Why, in words.
+        reason: Option<Box<str>>,
+        /// Whether they are not to be tried again at all.
+        terminal: bool,
+    },
+    /// It still works on these events (protocol 1.1).
+    Progress {
+        /// Which.
+        event_ids: Vec<EventId>,
+        /// How much longer it wants, from now.
+        extend: Duration,
+    },
+    /// It wants so many events at once (protocol 1.1).
+    Flow {
+        /// How many; none pauses.
+        max_in_flight: usize,
     },
     /// The courtesy that browser hooks expect (contract C52).
     Ping,
@@ -86,6 +112,29 @@ pub struct Auth {
     pub daemon_id: Option<DaemonId>,
     /// The orchestrator that the client believes to be; must equal the token's.
     pub orchestrator_id: Option<OrchestratorId>,
+    /// What the client understands beyond the documents.
+    pub wishes: Wishes,
+}
+
+/// What a client asks of the connection (protocol 1.1, additive). A legacy client asks for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wishes {
+    /// Whether it speaks protocol 1.1: `nack`, `progress` and `flow` are frames then.
+    pub extended: bool,
+    /// Whether several events may come in one `batch` frame.
+    pub batch: bool,
+    /// Whether acknowledgements may be confirmed with `ack_ok`.
+    pub confirm: bool,
+    /// How many events it wants in flight at most.
+    pub max_in_flight: Option<usize>,
+    /// Whether it wants back what the same daemon was subscribed to.
+    pub resume: bool,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self { extended: false, batch: false, confirm: false, max_in_flight: None, resume: true }
+    }
 }
 
 impl std::fmt::Debug for Auth {
@@ -94,6 +143,20 @@ impl std::fmt::Debug for Auth {
             .field("daemon_id", &self.daemon_id)
             .field("orchestrator_id", &self.orchestrator_id)
             .finish_non_exhaustive()
+    }
+}
+
+impl Wishes {
+    /// The capabilities that the connection has, as words.
+    #[must_use]
+    pub fn granted(self) -> Vec<&'static str> {
+        let all = [
+            ("batch", self.batch),
+            ("nack", self.extended),
+            ("progress", self.extended),
+            ("confirm", self.confirm),
+        ];
+        all.into_iter().filter_map(|(word, granted)| granted.then_some(word)).collect()
     }
 }
 
@@ -154,15 +217,6 @@ struct Envelope<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct AuthPayload {
-    access_token: Option<String>,
-    daemon_id: Option<String>,
-    orchestrator_id: Option<String>,
-    vp_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct HeartbeatPayload {
     #[serde(default)]
     status: ActivityStatus,
@@ -174,13 +228,6 @@ struct HeartbeatPayload {
 struct SubscribePayload {
     event_types: Vec<String>,
     channel_ids: Option<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AckPayload<'a> {
-    #[serde(borrow)]
-    event_ids: Vec<Cow<'a, str>>,
 }
 
 /// A problem whose request id is not known yet.
@@ -255,11 +302,14 @@ fn message(envelope: &Envelope<'_>) -> Result<ClientMessage, Problem> {
         Some(_) => return Err(problem("payload", "must be an object")),
     };
     match kind {
-        "ack" => ack(payload),
+        "ack" => about_events::ack(payload),
         "heartbeat" => heartbeat(payload.unwrap_or("{}")),
         "subscribe" => subscribe(payload),
         "unsubscribe" => unsubscribe(payload),
-        "auth" => auth(payload, envelope.token),
+        "auth" => introduction::auth(payload, envelope.token),
+        "nack" => about_events::nack(payload),
+        "progress" => about_events::progress(payload),
+        "flow" => about_events::flow(payload),
         "ping" => Ok(ClientMessage::Ping),
         other => {
             let shown: String = other.chars().take(64).collect();
@@ -300,21 +350,6 @@ fn ids<T>(
         parse(text.as_ref()).map_err(|error| problem(format!("{field}[{index}]"), error.to_string()))
     });
     parsed.collect()
-}
-
-fn ack(payload: Option<&str>) -> Result<ClientMessage, Problem> {
-    let required = required(payload)?;
-    let payload: AckPayload<'_> = match serde_json::from_str(required) {
-        Ok(payload) => payload,
-        Err(_) => typed(required)?,
-    };
-    match payload.event_ids.len() {
-        0 => Err(problem("eventIds", "must name at least one event")),
-        1..=MAX_ACK_IDS => {
-            Ok(ClientMessage::Ack { event_ids: ids("eventIds", &payload.event_ids, EventId::parse)? })
-        }
-        _ => Err(problem("eventIds", format!("must name at most {MAX_ACK_IDS} events"))),
-    }
 }
 
 fn heartbeat(payload: &str) -> Result<ClientMessage, Problem> {
@@ -362,49 +397,6 @@ fn subscribe(payload: Option<&str>) -> Result<ClientMessage, Problem> {
 fn unsubscribe(payload: Option<&str>) -> Result<ClientMessage, Problem> {
     let payload: SubscribePayload = owned(payload)?;
     Ok(ClientMessage::Unsubscribe { patterns: patterns(&payload.event_types)? })
-}
-
-/// `auth` in the documented form, or in the short form with a top-level token (contract C28).
-fn auth(payload: Option<&str>, token: Option<&RawValue>) -> Result<ClientMessage, Problem> {
-    let short_form = payload.is_none();
-    let payload: AuthPayload = typed(payload.unwrap_or("{}"))?;
-    let token = match (payload.access_token, token) {
-        (Some(token), _) => token,
-        (None, Some(token)) => {
-            serde_json::from_str(token.get()).map_err(|_| problem("token", "must be a string"))?
-        }
-        (None, None) => return Err(problem("accessToken", "is required")),
-    };
-    if token.is_empty() || token.len() > MAX_TOKEN_BYTES {
-        return Err(problem("accessToken", format!("must have 1 to {MAX_TOKEN_BYTES} characters")));
-    }
-    let orchestrator = match (payload.orchestrator_id, payload.vp_id) {
-        (Some(a), Some(b)) if a != b => {
-            return Err(problem("vpId", "contradicts orchestratorId"));
-        }
-        (a, b) => a.or(b),
-    };
-    if !short_form && payload.daemon_id.is_none() {
-        return Err(problem("daemonId", "is required"));
-    }
-    if !short_form && orchestrator.is_none() {
-        return Err(problem("orchestratorId", "is required"));
-    }
-    let named = |field: &'static str| move |error: IdError| problem(field, error.to_string());
-    Ok(ClientMessage::Auth(Auth {
-        access_token: token,
-        daemon_id: payload
-            .daemon_id
-            .as_deref()
-            .map(DaemonId::parse)
-            .transpose()
-            .map_err(named("daemonId"))?,
-        orchestrator_id: orchestrator
-            .as_deref()
-            .map(OrchestratorId::parse)
-            .transpose()
-            .map_err(named("orchestratorId"))?,
-    }))
 }
 
 #[cfg(test)]

@@ -33,6 +33,12 @@ impl ErrorCode {
         Self::InternalError,
     ];
 
+    /// Whether the same frame may be answered better later.
+    #[must_use]
+    pub fn is_retryable(self) -> bool {
+        matches!(self, Self::MaxConnections | Self::NotAuthenticated | Self::InternalError)
+    }
+
     /// The code on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {

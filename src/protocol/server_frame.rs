@@ -6,11 +6,13 @@ use bytestring::ByteString;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::codes::ErrorCode;
+use super::{MAX_MESSAGE_BYTES, client_frame::Wishes, codes::ErrorCode};
 use crate::domain::{
     clock::Timestamp,
-    ids::{ConnectionId, DaemonId, OrchestratorId, SessionId},
+    gap::Gap,
+    ids::{ConnectionId, DaemonId, EventId, NodeId, OrchestratorId, SessionId},
     scope::ScopeSet,
+    subscription::{MAX_SUBSCRIPTIONS, Subscriptions},
 };
 
 /// Everything the hub says beside events.
@@ -29,6 +31,19 @@ pub enum ServerMessage {
     HeartbeatAck {
         /// When the next one is due.
         next_heartbeat: Timestamp,
+        /// How many events wait for their acknowledgement on this connection.
+        in_flight: usize,
+        /// How many events waited for this daemon when the hub last looked.
+        queued: usize,
+        /// Why what waits is not sent, if it is not.
+        blocked: Option<Blocked>,
+    },
+    /// Acknowledgements that were to be confirmed are durable (protocol 1.1).
+    AckOk {
+        /// Taken.
+        ids: Vec<EventId>,
+        /// Not known to the hub: never sent, or dealt with otherwise.
+        unknown: Vec<EventId>,
     },
     /// A frame was refused; the connection stays.
     Error {
@@ -61,6 +76,38 @@ pub enum ServerMessage {
     Pong,
 }
 
+/// Why a connection is sent nothing although something waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Blocked {
+    /// As many events as may be wait for their acknowledgement.
+    Window,
+    /// The peer does not read fast enough.
+    SlowPeer,
+    /// The client asked for a pause.
+    Paused,
+    /// The hub will close the connection.
+    Draining,
+    /// An event that may have crashed the daemon is tried alone.
+    Quarantine,
+}
+
+impl Blocked {
+    /// Every reason there is.
+    pub const ALL: [Self; 5] = [Self::Window, Self::SlowPeer, Self::Paused, Self::Draining, Self::Quarantine];
+
+    /// The word on the wire and in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Window => "window",
+            Self::SlowPeer => "slow_peer",
+            Self::Paused => "paused",
+            Self::Draining => "draining",
+            Self::Quarantine => "quarantine",
+        }
+    }
+}
+
 /// The payload of `auth_success`.
 #[derive(Debug, Clone)]
 pub struct AuthSuccess {
@@ -78,6 +125,22 @@ pub struct AuthSuccess {
     pub orchestrator_id: OrchestratorId,
     /// When the token expires.
     pub expires_at: Timestamp,
+    /// The hub that holds the connection.
+    pub node_id: NodeId,
+    /// What the client understands.
+    pub wishes: Wishes,
+    /// Whether subscriptions of an earlier connection were restored.
+    pub resumed: bool,
+    /// How many events wait in the orchestrator's queue.
+    pub backlog: u64,
+    /// What was lost since the daemon was last told.
+    pub gap: Option<Gap>,
+    /// What the connection is subscribed to.
+    pub subscriptions: Subscriptions,
+    /// How many events may be in flight.
+    pub max_in_flight: usize,
+    /// After how long without a sign of life the connection is closed.
+    pub heartbeat_timeout: Duration,
 }
 
 #[derive(Serialize)]
@@ -107,27 +170,68 @@ enum Payload<'a> {
         orchestrator_id: &'a OrchestratorId,
         vp_id: &'a OrchestratorId,
         expires_at: Timestamp,
+        token_expires_at: Timestamp,
+        protocol: &'static str,
+        capabilities: Vec<&'static str>,
+        node_id: &'a NodeId,
+        resumed: bool,
+        backlog: u64,
+        gap: Option<Loss>,
+        subscriptions: Vec<String>,
+        limits: Limits,
+        heartbeat_timeout_ms: u64,
     },
     Error {
         code: &'static str,
         message: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         details: Option<Details<'a>>,
+        retryable: bool,
     },
     HeartbeatAck {
         server_time: Timestamp,
         next_heartbeat: Timestamp,
+        in_flight: usize,
+        queued: usize,
+        blocked_reason: Option<&'static str>,
+    },
+    AckOk {
+        ids: &'a [EventId],
+        unknown: &'a [EventId],
     },
     RateLimit {
         action: &'static str,
         retry_after: u64,
         current_rate: u32,
         max_rate: u32,
+        retryable: bool,
     },
     Reconnect {
         reason: &'static str,
         delay: u64,
     },
+}
+
+/// Events that are lost, on the wire.
+#[derive(Serialize)]
+struct Loss {
+    count: u64,
+    reason: &'static str,
+}
+
+impl From<Gap> for Loss {
+    fn from(gap: Gap) -> Self {
+        Self { count: gap.count(), reason: gap.reason() }
+    }
+}
+
+/// The limits of a connection, on the wire.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Limits {
+    max_in_flight: usize,
+    max_message_bytes: usize,
+    max_subscriptions: usize,
 }
 
 #[derive(Serialize)]
@@ -150,6 +254,7 @@ impl ServerMessage {
             Self::AuthSuccess(_) => "auth_success",
             Self::AuthError { .. } => "auth_error",
             Self::HeartbeatAck { .. } => "heartbeat_ack",
+            Self::AckOk { .. } => "ack_ok",
             Self::Error { .. } => "error",
             Self::RateLimit { .. } => "rate_limit",
             Self::Reconnect { .. } => "reconnect",
@@ -169,24 +274,44 @@ impl ServerMessage {
                 orchestrator_id: &success.orchestrator_id,
                 vp_id: &success.orchestrator_id,
                 expires_at: success.expires_at,
+                token_expires_at: success.expires_at,
+                protocol: if success.wishes.extended { "1.1" } else { "1.0" },
+                capabilities: success.wishes.granted(),
+                node_id: &success.node_id,
+                resumed: success.resumed,
+                backlog: success.backlog,
+                gap: success.gap.map(Loss::from),
+                subscriptions: success.subscriptions.patterns().collect(),
+                limits: Limits {
+                    max_in_flight: success.max_in_flight,
+                    max_message_bytes: MAX_MESSAGE_BYTES,
+                    max_subscriptions: MAX_SUBSCRIPTIONS,
+                },
+                heartbeat_timeout_ms: millis(success.heartbeat_timeout),
             },
             Self::AuthError { code, message } => {
-                Payload::Error { code: code.as_str(), message, details: None }
+                Payload::Error { code: code.as_str(), message, details: None, retryable: code.is_retryable() }
             }
-            Self::HeartbeatAck { next_heartbeat } => {
-                Payload::HeartbeatAck { server_time: now, next_heartbeat: *next_heartbeat }
-            }
+            Self::HeartbeatAck { next_heartbeat, in_flight, queued, blocked } => Payload::HeartbeatAck {
+                server_time: now,
+                next_heartbeat: *next_heartbeat,
+                in_flight: *in_flight,
+                queued: *queued,
+                blocked_reason: blocked.map(Blocked::as_str),
+            },
+            Self::AckOk { ids, unknown } => Payload::AckOk { ids, unknown },
             Self::Error { code, message, field } => {
                 let problem = |field: &str| message.strip_prefix(field)?.strip_prefix(": ");
                 let details =
                     field.as_deref().map(|field| Details { field, error: problem(field).unwrap_or(message) });
-                Payload::Error { code: code.as_str(), message, details }
+                Payload::Error { code: code.as_str(), message, details, retryable: code.is_retryable() }
             }
             Self::RateLimit { action, retry_after, current_rate, max_rate } => Payload::RateLimit {
                 action,
                 retry_after: whole_seconds(*retry_after),
                 current_rate: *current_rate,
                 max_rate: *max_rate,
+                retryable: true,
             },
             Self::Reconnect { reason, delay } => Payload::Reconnect { reason, delay: millis(*delay) },
             Self::Pong => return None,
@@ -230,6 +355,14 @@ mod tests {
                 daemon_id: DaemonId::parse("d").expect("an id"),
                 orchestrator_id: OrchestratorId::parse("vp_1").expect("an id"),
                 expires_at: Timestamp(3_600_000),
+                node_id: NodeId::parse("node_1").expect("an id"),
+                wishes: Wishes::default(),
+                resumed: false,
+                backlog: 7,
+                gap: Some(Gap { dropped: 2, expired: 1 }),
+                subscriptions: Subscriptions::default(),
+                max_in_flight: 256,
+                heartbeat_timeout: Duration::from_secs(90),
             })),
             Some("r1"),
         );
@@ -242,6 +375,10 @@ mod tests {
         assert_eq!(payload["expiresAt"], "1970-01-01T01:00:00.000Z");
         assert_eq!((&payload["orchestratorId"], &payload["vpId"]), (&"vp_1".into(), &"vp_1".into()));
         assert!(payload["connectionId"].is_string() && payload["daemonId"] == "d");
+        assert_eq!((&payload["protocol"], &payload["nodeId"]), (&"1.0".into(), &"node_1".into()));
+        assert_eq!(payload["gap"], json!({ "count": 3, "reason": "dropped_and_expired" }));
+        assert_eq!(payload["limits"]["maxInFlight"], 256);
+        assert_eq!(payload["heartbeatTimeoutMs"], 90_000);
     }
 
     #[test]

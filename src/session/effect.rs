@@ -4,15 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     domain::{
+        attempt::{Attempt, Cause},
         clock::Timestamp,
-        ids::{ConnectionId, DaemonId, EventId, OrchestratorId, OrganizationId, SessionId},
+        gap::Gap,
+        ids::{ConnectionId, DaemonId, EventId, NodeId, OrchestratorId, OrganizationId, SessionId},
         scope::ScopeSet,
         subscription::Subscriptions,
     },
     protocol::{
         client_frame::{Auth, Heartbeat},
         codes::CloseReason,
-        event_frame::Delivery,
+        event_frame::{Delivery, Sending},
         server_frame::ServerMessage,
     },
 };
@@ -22,13 +24,17 @@ use crate::{
 pub enum Effect {
     /// Write a frame; the text is the id of the request it answers.
     Send(ServerMessage, Option<String>),
-    /// Write an event, as the given attempt.
+    /// Write an event, and note that once it has left for the socket.
     Deliver {
-        /// The event.
-        delivery: Arc<Delivery>,
-        /// Counted from 1.
-        attempt: u32,
+        /// What to write.
+        sending: Sending,
+        /// How often a connection broke within seconds of this event.
+        crashes: u32,
+        /// How the earlier attempts ended, oldest first.
+        history: Vec<Attempt>,
     },
+    /// Note what happened to a delivery; nothing is written to the socket.
+    Note(DeliveryNote),
     /// Verify a token and admit the connection; the answer goes to [`super::Session::on_admitted`].
     Authenticate {
         /// What the client claims to be.
@@ -38,17 +44,42 @@ pub enum Effect {
     },
     /// These are taken: remove them from the queue.
     Acknowledge {
-        /// Which.
-        ids: Vec<EventId>,
+        /// Which, and as how many attempts; 0 when it was not in flight here.
+        ids: Vec<(EventId, u32)>,
         /// How long the first of them was in flight here; `None` when it was not.
         waited: Option<Duration>,
+    },
+    /// Say when these acknowledgements are durable, and which of them mean nothing.
+    Confirm {
+        /// Which.
+        ids: Vec<EventId>,
+        /// The id to reply to.
+        request_id: Option<String>,
     },
     /// Give an event up.
     DeadLetter {
         /// Which.
         id: EventId,
+        /// Why.
+        cause: Cause,
         /// How often it was delivered.
         attempts: u32,
+        /// How those attempts ended, oldest first.
+        history: Vec<Attempt>,
+    },
+    /// Let other connections have these events; nobody before the delay is over.
+    Release {
+        /// Which.
+        ids: Vec<EventId>,
+        /// For how long nobody gets them.
+        delay: Duration,
+    },
+    /// This connection needs these events, which others could have, for so long.
+    Extend {
+        /// Which.
+        ids: Vec<EventId>,
+        /// From now.
+        span: Duration,
     },
     /// Look into the queue; the answer goes to [`super::Session::on_page`].
     Fetch(FetchRequest),
@@ -86,8 +117,8 @@ pub struct Page {
     pub events: Vec<Fetched>,
     /// Whether there is more that was not looked at.
     pub more: bool,
-    /// Whether the queue holds nothing at all, for any subscription.
-    pub queue_is_empty: bool,
+    /// How many events the queue holds, for any subscription.
+    pub waiting: usize,
 }
 
 /// One event from the queue.
@@ -97,6 +128,33 @@ pub struct Fetched {
     pub delivery: Arc<Delivery>,
     /// How often this daemon instance was sent it before.
     pub attempts: u32,
+    /// How often a connection of it broke within seconds of that.
+    pub crashes: u32,
+    /// How those attempts ended, oldest first.
+    pub history: Vec<Attempt>,
+}
+
+impl Fetched {
+    /// An event that was never sent before.
+    #[must_use]
+    pub fn fresh(delivery: Arc<Delivery>) -> Self {
+        Self { delivery, attempts: 0, crashes: 0, history: Vec::new() }
+    }
+}
+
+/// What is known of the latest delivery of an event to a daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryNote {
+    /// Which event.
+    pub id: EventId,
+    /// How often it was sent by now.
+    pub attempts: u32,
+    /// When it was sent last.
+    pub at: Timestamp,
+    /// How often a connection broke within seconds of it.
+    pub crashes: u32,
+    /// How the attempts ended, as far as they have, oldest first.
+    pub history: Vec<Attempt>,
 }
 
 /// Who is at the other end of an authenticated connection.
@@ -145,6 +203,12 @@ pub struct Admission {
     pub subscriptions: Option<Subscriptions>,
     /// Whether anything waits in its queue.
     pub backlog: bool,
+    /// How many events are in the queue.
+    pub depth: u64,
+    /// What was lost since the daemon was last told.
+    pub gap: Option<Gap>,
+    /// The hub that holds the connection.
+    pub node: NodeId,
 }
 
 /// Why a connection was not admitted.
@@ -175,8 +239,10 @@ pub struct Limits {
     pub message_limit: u32,
     /// The length of that window.
     pub message_window: Duration,
-    /// How many events may wait for their acknowledgement at once.
+    /// How many events may wait for their acknowledgement at once, if the client asks for nothing else.
     pub max_in_flight: usize,
+    /// How many it may ask for.
+    pub max_in_flight_ceiling: usize,
     /// How long to wait for an acknowledgement after each attempt; the last one repeats.
     pub redelivery_schedule: Vec<Duration>,
     /// After how many attempts an event is given up.

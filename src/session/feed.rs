@@ -86,6 +86,16 @@ impl Feed {
         next
     }
 
+    /// The event that is sent next.
+    pub(super) fn peek(&self) -> Option<&Fetched> {
+        self.ready.front()
+    }
+
+    /// How many events are read ahead.
+    pub(super) fn len(&self) -> usize {
+        self.ready.len()
+    }
+
     /// Whether the feed has caught up; if so, it is live again.
     pub(super) fn catch_up(&mut self) -> bool {
         let done = self.behind && !self.unseen && !self.fetching && self.ready.is_empty();

@@ -1,34 +1,28 @@
-//! An authenticated connection: subscriptions, heartbeats, and the flow of events.
+//! An authenticated connection: its token, subscriptions and heartbeats, and its [`Mailbox`].
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use super::{
-    effect::{Admission, Effect, FetchRequest, Fetched, Identity, Limits, Page},
-    feed::{Feed, READ_AHEAD},
+    effect::{Admission, Effect, Identity, Limits},
+    mailbox::Mailbox,
     rate_limit,
-    window::{InFlight, Window},
 };
 use crate::{
     domain::{
         clock::{Monotonic, Now},
-        ids::{ChannelId, EventId},
+        ids::ChannelId,
         scope::{Scope, ScopeSet},
         subscription::{Subscriptions, TypePattern},
     },
     protocol::{
-        client_frame::Heartbeat,
+        client_frame::{Heartbeat, Wishes},
         codes::{CloseReason, ErrorCode},
-        event_frame::Delivery,
         server_frame::{AuthSuccess, ServerMessage},
     },
 };
 
-/// How many bytes may be on their way to a socket before sending waits.
-const MAX_OUTBOUND_BYTES: usize = 1024 * 1024;
 /// After how many intervals without a sign of life the connection is closed.
 const MISSED_HEARTBEATS: u32 = 3;
-/// How long to wait before the queue is asked again after it could not be read.
-const RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Ready {
@@ -39,15 +33,8 @@ pub(super) struct Ready {
     last_alive: Monotonic,
     last_heartbeat: Option<Monotonic>,
     ping_due: Monotonic,
-    subscriptions: Arc<Subscriptions>,
-    window: Window,
-    feed: Feed,
-    outbound: usize,
-    /// Whether the queue may hold something, wanted or not.
-    backlog: bool,
-    /// Whether the queue has grown since the last look began, so that its answer may be outdated.
-    grew: bool,
-    stopped: bool,
+    wishes: Wishes,
+    pub(super) mailbox: Mailbox,
 }
 
 impl Ready {
@@ -56,11 +43,21 @@ impl Ready {
     pub(super) fn admit(
         limits: Arc<Limits>,
         stopped: bool,
-        admission: Admission,
+        wishes: Wishes,
+        mut admission: Admission,
         request_id: Option<String>,
         now: Now,
         out: &mut Vec<Effect>,
     ) -> Self {
+        let asked = wishes.max_in_flight.unwrap_or(limits.max_in_flight);
+        let max_in_flight = asked.min(limits.max_in_flight_ceiling);
+        let mut mailbox =
+            Mailbox::new(limits.clone(), admission.identity.clone(), max_in_flight, admission.backlog);
+        if stopped {
+            mailbox.stop();
+        }
+        let mut restored = admission.subscriptions.take().filter(|_| wishes.resume).unwrap_or_default();
+        restored.restrict(admission.scopes, limits.strict_scopes);
         let mut ready = Self {
             identity: admission.identity.clone(),
             scopes: admission.scopes,
@@ -68,26 +65,28 @@ impl Ready {
             last_alive: now.mono,
             last_heartbeat: None,
             ping_due: now.mono.plus(limits.ping_interval),
-            subscriptions: Arc::new(Subscriptions::default()),
-            window: Window::default(),
-            feed: Feed::default(),
-            outbound: 0,
-            backlog: admission.backlog,
-            grew: false,
-            stopped,
+            wishes,
+            mailbox,
             limits,
         };
-        ready.greet(&admission, request_id, out);
-        ready.restrict_to_scopes(admission.subscriptions.unwrap_or_default(), out);
+        ready.greet(&admission, &restored, max_in_flight, request_id, out);
+        ready.replace_subscriptions(restored, out);
         if admission.backlog {
-            ready.on_hint(now, out);
+            ready.mailbox.on_hint(now, out);
         } else {
             out.push(Effect::CaughtUp);
         }
         ready
     }
 
-    fn greet(&self, admission: &Admission, request_id: Option<String>, out: &mut Vec<Effect>) {
+    fn greet(
+        &self,
+        admission: &Admission,
+        subscriptions: &Subscriptions,
+        max_in_flight: usize,
+        request_id: Option<String>,
+        out: &mut Vec<Effect>,
+    ) {
         let success = AuthSuccess {
             session_id: self.identity.session.clone(),
             scopes: self.scopes,
@@ -96,6 +95,14 @@ impl Ready {
             daemon_id: self.identity.daemon.clone(),
             orchestrator_id: self.identity.orchestrator.clone(),
             expires_at: admission.expires_at,
+            node_id: admission.node.clone(),
+            wishes: self.wishes,
+            resumed: !subscriptions.is_empty(),
+            backlog: admission.depth,
+            gap: admission.gap,
+            subscriptions: subscriptions.clone(),
+            max_in_flight,
+            heartbeat_timeout: self.limits.heartbeat_interval * MISSED_HEARTBEATS,
         };
         out.push(Effect::Send(ServerMessage::AuthSuccess(Box::new(success)), request_id));
     }
@@ -117,24 +124,34 @@ impl Ready {
         }
         self.scopes = admission.scopes;
         self.token_deadline = token_deadline(&admission, now);
-        self.greet(&admission, request_id, out);
-        self.restrict_to_scopes(Subscriptions::clone(&self.subscriptions), out);
+        let mut kept = Subscriptions::clone(self.mailbox.interest());
+        kept.restrict(self.scopes, self.limits.strict_scopes);
+        self.greet(&admission, &kept, self.mailbox.max_in_flight(), request_id, out);
+        self.replace_subscriptions(kept, out);
         true
     }
 
-    /// Subscribes to what of `wanted` the token allows. A `*` that it does not allow takes everything
-    /// with it.
-    fn restrict_to_scopes(&mut self, mut wanted: Subscriptions, out: &mut Vec<Effect>) {
-        wanted.restrict(self.scopes, self.limits.strict_scopes);
-        if wanted != *self.subscriptions {
-            self.subscriptions = Arc::new(wanted);
-            out.push(Effect::Subscribed(self.subscriptions.clone()));
+    /// Subscribes to `wanted`, unless that changes nothing.
+    fn replace_subscriptions(&mut self, wanted: Subscriptions, out: &mut Vec<Effect>) {
+        if wanted != **self.mailbox.interest() {
+            self.subscribe(wanted, out);
         }
+    }
+
+    fn subscribe(&mut self, wanted: Subscriptions, out: &mut Vec<Effect>) {
+        let wanted = Arc::new(wanted);
+        self.mailbox.set_interest(wanted.clone());
+        out.push(Effect::Subscribed(wanted));
     }
 
     /// The scope that the token lacks to subscribe to `pattern`, if any.
     fn lacks(&self, pattern: &TypePattern) -> Option<Scope> {
         pattern.missing_scope(self.scopes, self.limits.strict_scopes)
+    }
+
+    /// What the client understands.
+    pub(super) fn wishes(&self) -> Wishes {
+        self.wishes
     }
 
     /// The client gave a sign of life.
@@ -160,7 +177,13 @@ impl Ready {
         }
         self.last_heartbeat = Some(now.mono);
         let next_heartbeat = now.wall.plus(self.limits.heartbeat_interval);
-        out.push(Effect::Send(ServerMessage::HeartbeatAck { next_heartbeat }, request_id));
+        let ack = ServerMessage::HeartbeatAck {
+            next_heartbeat,
+            in_flight: self.mailbox.in_flight(),
+            queued: self.mailbox.queued(),
+            blocked: self.mailbox.blocked(),
+        };
+        out.push(Effect::Send(ack, request_id));
         out.push(Effect::Heartbeat(beat));
     }
 
@@ -173,7 +196,7 @@ impl Ready {
         out: &mut Vec<Effect>,
     ) {
         let lacking = patterns.iter().find_map(|pattern| Some((pattern, self.lacks(pattern)?)));
-        let mut wanted = Subscriptions::clone(&self.subscriptions);
+        let mut wanted = Subscriptions::clone(self.mailbox.interest());
         let refusal = if let Some((pattern, scope)) = lacking {
             let pattern = String::from(pattern.clone());
             let message = format!("subscribing to {pattern} needs the scope {scope}");
@@ -187,174 +210,20 @@ impl Ready {
             out.push(Effect::Send(ServerMessage::Error { code, message, field }, request_id));
             return;
         }
-        if wanted == *self.subscriptions {
+        if wanted == **self.mailbox.interest() {
             return;
         }
-        self.subscriptions = Arc::new(wanted);
-        out.push(Effect::Subscribed(self.subscriptions.clone()));
-        if self.backlog {
-            self.on_hint(now, out);
+        self.subscribe(wanted, out);
+        if self.mailbox.has_backlog() {
+            self.mailbox.on_hint(now, out);
         }
     }
 
     pub(super) fn on_unsubscribe(&mut self, patterns: &[TypePattern], out: &mut Vec<Effect>) {
-        let mut wanted = Subscriptions::clone(&self.subscriptions);
+        let mut wanted = Subscriptions::clone(self.mailbox.interest());
         wanted.unsubscribe(patterns);
-        if wanted != *self.subscriptions {
-            self.subscriptions = Arc::new(wanted);
-            out.push(Effect::Subscribed(self.subscriptions.clone()));
-        }
-    }
-
-    /// Whether an event is in flight here, or about to be.
-    pub(super) fn is_on_its_way(&self, id: &EventId) -> bool {
-        self.window.contains(id) || self.feed.ids().any(|ready| ready == id)
-    }
-
-    /// Takes acknowledgements.
-    pub(super) fn on_ack(&mut self, ids: Vec<EventId>, now: Now, out: &mut Vec<Effect>) {
-        let mut first = None;
-        for id in &ids {
-            match self.window.remove(id) {
-                Some(taken) => first = first.or(Some(taken)),
-                None => self.feed.forget(id),
-            }
-        }
-        let waited = first.map(|taken| now.mono.since(taken.sent_at));
-        // An acknowledgement is a fact, also when it is late or came over another connection.
-        out.push(Effect::Acknowledge { ids, waited });
-        self.advance(now, out);
-    }
-
-    pub(super) fn on_event(&mut self, delivery: &Arc<Delivery>, now: Now, out: &mut Vec<Effect>) {
-        if self.window.contains(&delivery.event.id) {
-            return;
-        }
-        if self.feed.is_behind() || !self.has_room() || !self.wants(delivery) {
-            self.on_hint(now, out);
-        } else {
-            self.send(&Fetched { delivery: delivery.clone(), attempts: 0 }, now, out);
-        }
-    }
-
-    pub(super) fn on_hint(&mut self, now: Now, out: &mut Vec<Effect>) {
-        self.note_backlog();
-        if self.feed.hint() {
-            out.push(Effect::Behind);
-        }
-        self.advance(now, out);
-    }
-
-    pub(super) fn on_page(&mut self, page: Option<Page>, now: Now, out: &mut Vec<Effect>) {
-        match page {
-            None => self.feed.failed(now.mono.plus(RETRY)),
-            Some(Page { events, more, queue_is_empty }) => {
-                self.backlog = self.grew || !queue_is_empty;
-                let window = &self.window;
-                let fresh = events.into_iter().filter(|fetched| !window.contains(&fetched.delivery.event.id));
-                self.feed.fetched(fresh, more);
-            }
-        }
-        self.advance(now, out);
-    }
-
-    pub(super) fn on_redelivery(
-        &mut self,
-        asked: &[EventId],
-        found: Option<Vec<Fetched>>,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) {
-        let Some(found) = found else {
-            for id in asked {
-                self.window.postpone(id, now.mono.plus(RETRY));
-            }
-            return;
-        };
-        for id in asked {
-            if self.outbound >= MAX_OUTBOUND_BYTES {
-                self.window.postpone(id, now.mono.plus(RETRY));
-                continue;
-            }
-            let still_there = found.iter().find(|fetched| fetched.delivery.event.id == *id);
-            match (still_there, self.window.attempt(id)) {
-                (_, None) => {}
-                (Some(fetched), Some(attempts)) if self.wants(&fetched.delivery) && !self.stopped => {
-                    self.send(&Fetched { delivery: fetched.delivery.clone(), attempts }, now, out);
-                }
-                (still_there, Some(_)) => {
-                    self.window.remove(id);
-                    // It stays in the queue, for whoever subscribes again.
-                    self.backlog |= still_there.is_some();
-                }
-            }
-        }
-        self.advance(now, out);
-    }
-
-    pub(super) fn on_drained(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let was_full = self.outbound >= MAX_OUTBOUND_BYTES;
-        self.outbound = 0;
-        if was_full {
-            self.advance(now, out);
-        }
-    }
-
-    /// The queue has grown by something that was not offered here.
-    pub(super) fn note_backlog(&mut self) {
-        (self.backlog, self.grew) = (true, true);
-    }
-
-    pub(super) fn stop_sending(&mut self) {
-        self.stopped = true;
-    }
-
-    fn wants(&self, delivery: &Delivery) -> bool {
-        self.subscriptions.matches(&delivery.event.kind, delivery.event.channel.as_ref())
-    }
-
-    fn has_room(&self) -> bool {
-        self.may_send() && self.window.len() < self.limits.max_in_flight
-    }
-
-    fn may_send(&self) -> bool {
-        !self.stopped && self.outbound < MAX_OUTBOUND_BYTES
-    }
-
-    /// Sends what was read ahead, reads more when that runs low, and goes live when nothing is left.
-    fn advance(&mut self, now: Now, out: &mut Vec<Effect>) {
-        while self.has_room()
-            && let Some(fetched) = self.feed.next()
-        {
-            if self.wants(&fetched.delivery) {
-                self.send(&fetched, now, out);
-            }
-        }
-        let room = self.limits.max_in_flight.saturating_sub(self.window.len());
-        if self.feed.start_fetch(self.may_send(), room, now.mono) {
-            self.grew = false;
-            let exclude = self.window.ids().chain(self.feed.ids()).cloned().collect();
-            out.push(Effect::Fetch(FetchRequest { exclude, limit: room + READ_AHEAD }));
-        } else if self.feed.catch_up() {
-            out.push(Effect::CaughtUp);
-        }
-    }
-
-    fn send(&mut self, fetched: &Fetched, now: Now, out: &mut Vec<Effect>) {
-        let event = &fetched.delivery.event;
-        if fetched.attempts >= self.limits.max_attempts {
-            self.window.remove(&event.id);
-            out.push(Effect::DeadLetter { id: event.id.clone(), attempts: fetched.attempts });
-            return;
-        }
-        let (attempt, size) = (fetched.attempts + 1, fetched.delivery.size());
-        self.outbound += size;
-        out.push(Effect::Deliver { delivery: fetched.delivery.clone(), attempt });
-        if event.requires_ack {
-            let due = now.mono.plus(self.limits.redelivery_after(attempt));
-            self.window.sent(InFlight { id: event.id.clone(), attempt, size, sent_at: now.mono, due });
-        } else if fetched.delivery.take() {
-            out.push(Effect::Acknowledge { ids: vec![event.id.clone()], waited: None });
+        if wanted != **self.mailbox.interest() {
+            self.subscribe(wanted, out);
         }
     }
 
@@ -364,7 +233,7 @@ impl Ready {
 
     pub(super) fn next_deadline(&self) -> Monotonic {
         let fixed = self.token_deadline.min(self.heartbeat_deadline()).min(self.ping_due);
-        fixed.min(self.window.next_due()).min(self.feed.next_due())
+        fixed.min(self.mailbox.next_due())
     }
 
     /// Does what is due. Why the connection must end, if it must.
@@ -377,25 +246,10 @@ impl Ready {
         }
         if self.ping_due <= now.mono {
             self.ping_due = now.mono.plus(self.limits.ping_interval);
+            self.mailbox.shrink();
             out.push(Effect::Ping);
         }
-        let (mut reload, mut outbound) = (Vec::new(), self.outbound);
-        for overdue in self.window.due(now.mono) {
-            if overdue.attempt >= self.limits.max_attempts {
-                self.window.remove(&overdue.id);
-                out.push(Effect::DeadLetter { id: overdue.id, attempts: overdue.attempt });
-            } else if outbound >= MAX_OUTBOUND_BYTES {
-                self.window.postpone(&overdue.id, now.mono.plus(RETRY));
-            } else {
-                outbound += overdue.size;
-                self.window.postpone(&overdue.id, Monotonic::NEVER);
-                reload.push(overdue.id);
-            }
-        }
-        if !reload.is_empty() {
-            out.push(Effect::Reload(reload));
-        }
-        self.advance(now, out);
+        self.mailbox.on_due(now, out);
         None
     }
 }

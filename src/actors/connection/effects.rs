@@ -8,39 +8,64 @@ use actix_web_actors::ws::{CloseReason as CloseFrame, WebsocketContext};
 use super::Connection;
 use crate::{
     actors::{
+        claims,
         connection_manager::Condemn,
         messages::{Admit, Beat},
+        queue_access::QueueError,
     },
     auth::token::TokenError,
     backplane::{
-        commit::DeadLetter,
+        acknowledgements::Acknowledgements as _,
         records::{ConnectionRef, HeartbeatRecord},
     },
     domain::{
+        attempt::Attempt,
         clock::{self, Now},
         ids::EventId,
         subscription::Subscriptions,
     },
     protocol::{
         client_frame::{Auth, Heartbeat},
-        codes::CloseReason,
-        event_frame::Delivery,
+        codes::{CloseReason, ErrorCode},
+        event_frame::{Sending, batch},
         server_frame::ServerMessage,
     },
     session::{
         Session,
-        effect::{Effect, FetchRequest, Refusal},
+        effect::{DeliveryNote, Effect, FetchRequest, Refusal},
     },
 };
 
 /// How long before its deadline an authentication is answered at the latest.
 const ANSWER_MARGIN: Duration = Duration::from_millis(500);
+/// How many events one `batch` frame holds at most.
+const MAX_BATCH: usize = 64;
+
+/// Whether an effect writes to the socket: what is to be read before it must be written before it.
+fn writes(effect: &Effect) -> bool {
+    matches!(effect, Effect::Send(..) | Effect::Ping | Effect::Pause(_) | Effect::Close(_))
+}
 
 impl Connection {
     pub(super) fn perform(&mut self, effects: Vec<Effect>, now: Now, ctx: &mut WebsocketContext<Self>) {
+        let mut sendings = Vec::new();
         for effect in effects {
-            self.perform_one(effect, now, ctx);
+            match effect {
+                Effect::Deliver { sending, crashes, history } => {
+                    self.note_sending(&sending, crashes, history, now);
+                    sendings.push(sending);
+                }
+                effect => {
+                    if writes(&effect) {
+                        self.write(&mut sendings, now, ctx);
+                    }
+                    self.perform_one(effect, now, ctx);
+                }
+            }
         }
+        self.write(&mut sendings, now, ctx);
+        let (in_flight, blocked) = self.session.flow();
+        self.handle.set_flow(in_flight, blocked);
         self.handle.set_deadline(self.session.next_deadline());
     }
 
@@ -52,19 +77,7 @@ impl Connection {
                 }
                 ctx.text(message.encode(reply_to.as_deref(), now.wall));
             }
-            Effect::Deliver { delivery, attempt } => self.deliver(&delivery, attempt, now, ctx),
-            Effect::Acknowledge { ids, waited } => {
-                // Not the session's: it may have ended with the same frame.
-                if let Some(identity) = self.handle.identity() {
-                    log::debug!(connection:% = identity.connection, orchestrator = identity.orchestrator.as_str(), events:? = ids;
-                        "event:acknowledged");
-                    self.services.shared.queue.acknowledge(identity, ids);
-                }
-                if let Some(waited) = waited {
-                    self.services.shared.metrics.ack_latency.observe(waited.as_secs_f64());
-                }
-            }
-            Effect::DeadLetter { id, attempts } => self.bury(id, attempts),
+            Effect::Confirm { ids, request_id } => self.confirm(ids, request_id, ctx),
             Effect::Fetch(request) => self.fetch(request, ctx),
             Effect::Reload(ids) => self.reload(ids, ctx),
             Effect::CaughtUp => {
@@ -87,34 +100,97 @@ impl Connection {
                 ctx.wait(wrap_future::<_, Self>(tokio::time::sleep(span)));
             }
             Effect::Close(reason) => self.close(reason, ctx),
+            effect => self.settle(effect),
         }
     }
 
-    fn deliver(&mut self, delivery: &Delivery, attempt: u32, now: Now, ctx: &mut WebsocketContext<Self>) {
-        ctx.text(delivery.frame(attempt, now.wall));
-        self.wrote = true;
+    /// Carries out what needs no socket, also after it is gone.
+    pub(super) fn settle(&mut self, effect: Effect) {
+        // Not the session's: it may have ended with the same frame.
+        let Some(identity) = self.handle.identity().cloned() else { return };
+        let shared = &self.services.shared;
+        match effect {
+            Effect::Acknowledge { ids, waited } => {
+                log::debug!(connection:% = identity.connection, orchestrator = identity.orchestrator.as_str(), events:? = ids;
+                    "event:acknowledged");
+                self.unflushed.retain(|note| !ids.iter().any(|(id, _)| *id == note.id));
+                shared.queue.acknowledge(&identity, ids);
+                if let Some(waited) = waited {
+                    shared.metrics.ack_latency.observe(waited.as_secs_f64());
+                }
+            }
+            Effect::DeadLetter { id, cause, attempts, history } => {
+                log::warn!(event = id.as_str(), orchestrator = identity.orchestrator.as_str(), attempts, cause = cause.as_str();
+                    "an event is given up and goes to the dead letters");
+                shared.queue.bury(&identity, id, cause, attempts, history);
+            }
+            Effect::Note(note) => shared.queue.sent(&identity, note),
+            Effect::Release { ids, delay } => claims::release(shared, &identity, ids, delay),
+            Effect::Extend { ids, span } => claims::extend(shared, &identity, ids, span),
+            _ => {}
+        }
+    }
+
+    fn note_sending(&mut self, sending: &Sending, crashes: u32, history: Vec<Attempt>, now: Now) {
+        let (event, attempts) = (&sending.delivery.event, sending.attempt);
         let metrics = &self.services.shared.metrics;
         metrics.routed.inc();
-        if attempt > 1 {
+        if attempts > 1 {
             metrics.redelivered.inc();
         } else {
-            metrics.latency.observe(delivery.received.seconds());
+            metrics.latency.observe(sending.delivery.received.seconds());
         }
-        let event = &delivery.event;
-        if let Some(identity) = self.session.identity().filter(|_| event.requires_ack) {
-            self.services.shared.queue.sent(identity, event.id.clone(), attempt, now.wall);
+        if event.requires_ack {
+            let (id, at) = (event.id.clone(), now.wall);
+            self.unflushed.push(DeliveryNote { id, attempts, at, crashes, history });
         }
-        log::debug!(event = event.id.as_str(), connection:% = self.handle.id, orchestrator = event.orchestrator.as_str(), attempt;
+        log::debug!(event = event.id.as_str(), connection:% = self.handle.id, orchestrator = event.orchestrator.as_str(), attempt = attempts;
             "event:routed");
     }
 
-    fn bury(&self, id: EventId, attempts: u32) {
-        let Some(identity) = self.session.identity() else { return };
-        log::warn!(event = id.as_str(), orchestrator = identity.orchestrator.as_str(), attempts;
-            "an event was never acknowledged and goes to the dead letters");
-        let (daemon, history) = (identity.daemon.clone(), Vec::new());
-        let letter = DeadLetter { id, reason: "max_attempts", attempts, daemon, history };
-        self.services.shared.queue.bury(identity, letter);
+    /// Writes events: each in a frame of its own, or several in one for a client that asked for that.
+    fn write(&mut self, sendings: &mut Vec<Sending>, now: Now, ctx: &mut WebsocketContext<Self>) {
+        self.wrote |= !sendings.is_empty();
+        let together = if self.session.takes_batches() { MAX_BATCH } else { 1 };
+        for chunk in sendings.chunks(together) {
+            match chunk {
+                [one] => ctx.text(one.frame(now.wall)),
+                several => ctx.text(batch(several, now.wall)),
+            }
+        }
+        sendings.clear();
+    }
+
+    /// The socket has taken what was written: that counts as attempts now.
+    pub(super) fn note_deliveries(&mut self) {
+        if let Some(identity) = self.handle.identity() {
+            for note in self.unflushed.drain(..) {
+                self.services.shared.queue.sent(identity, note);
+            }
+        }
+    }
+
+    /// Answers when acknowledgements are durable: which of them took something, which mean nothing.
+    fn confirm(&self, ids: Vec<EventId>, request_id: Option<String>, ctx: &mut WebsocketContext<Self>) {
+        let Some(identity) = self.handle.identity().cloned() else { return };
+        let shared = self.services.shared.clone();
+        let durable = async move {
+            shared.queue.durable().await?;
+            let known = shared.backplane.acknowledged(&identity.orchestrator, &ids).await?;
+            let (ids, unknown): (Vec<_>, Vec<_>) = ids.into_iter().zip(known).partition(|(_, known)| *known);
+            let only_ids = |pairs: Vec<(EventId, bool)>| pairs.into_iter().map(|(id, _)| id).collect();
+            Ok::<_, QueueError>(ServerMessage::AckOk { ids: only_ids(ids), unknown: only_ids(unknown) })
+        };
+        ctx.spawn(wrap_future::<_, Self>(durable).map(move |answer, connection, ctx| {
+            let answer = answer.unwrap_or_else(|error| {
+                log::debug!(connection:% = connection.handle.id, error:%; "acknowledgements are not confirmed");
+                let message = "the acknowledgements are not durable yet".to_owned();
+                ServerMessage::Error { code: ErrorCode::InternalError, message, field: None }
+            });
+            if connection.ended.is_none() {
+                connection.perform(vec![Effect::Send(answer, request_id)], clock::now(), ctx);
+            }
+        }));
     }
 
     fn fetch(&mut self, request: FetchRequest, ctx: &mut WebsocketContext<Self>) {

@@ -30,7 +30,7 @@ fn the_frames_of_the_integration_example_are_understood() {
     let ack = r#"{"type":"ack","id":"4","timestamp":"t","payload":{"eventIds":["event_1"]}}"#;
     assert!(matches!(
         decode(ack).expect("a frame").message,
-        ClientMessage::Ack { ref event_ids } if event_ids[0].as_str() == "event_1"
+        ClientMessage::Ack { ref event_ids, .. } if event_ids[0].as_str() == "event_1"
     ));
 }
 

@@ -10,15 +10,16 @@ use crate::{
     domain::{
         clock::Timestamp,
         envelope::{Context, Published},
-        ids::{ConnectionId, DaemonId, OrchestratorId, SessionId},
+        gap::Gap,
+        ids::{ConnectionId, DaemonId, EventId, NodeId, OrchestratorId, SessionId},
         scope::{Scope, ScopeSet},
-        subscription::{MAX_CHANNELS, MAX_SUBSCRIPTIONS},
+        subscription::{MAX_CHANNELS, MAX_SUBSCRIPTIONS, Subscriptions},
     },
     protocol::{
-        client_frame::{ClientMessage, MAX_ACK_IDS, decode},
+        client_frame::{ClientMessage, MAX_ACK_IDS, MAX_POSTPONEMENT, Wishes, decode},
         codes::{CloseReason, ErrorCode},
-        event_frame::Delivery,
-        server_frame::{AuthSuccess, ServerMessage},
+        event_frame::{Delivery, Sending, batch},
+        server_frame::{AuthSuccess, Blocked, ServerMessage},
     },
 };
 
@@ -82,6 +83,9 @@ fn client_name(message: &ClientMessage) -> &'static str {
         ClientMessage::Subscribe { .. } => "client.subscribe",
         ClientMessage::Unsubscribe { .. } => "client.unsubscribe",
         ClientMessage::Ack { .. } => "client.ack",
+        ClientMessage::Nack { .. } => "client.nack",
+        ClientMessage::Progress { .. } => "client.progress",
+        ClientMessage::Flow { .. } => "client.flow",
         ClientMessage::Ping => "client.ping",
     }
 }
@@ -91,6 +95,7 @@ fn server_name(message: &ServerMessage) -> &'static str {
         ServerMessage::AuthSuccess(_) => "server.auth_success",
         ServerMessage::AuthError { .. } => "server.auth_error",
         ServerMessage::HeartbeatAck { .. } => "server.heartbeat_ack",
+        ServerMessage::AckOk { .. } => "server.ack_ok",
         ServerMessage::Error { .. } => "server.error",
         ServerMessage::RateLimit { .. } => "server.rate_limit",
         ServerMessage::Reconnect { .. } => "server.reconnect",
@@ -133,11 +138,26 @@ fn what_the_hub_says_is_described_to_the_last_member() {
             daemon_id: DaemonId::parse("d").expect("an id"),
             orchestrator_id: orchestrator,
             expires_at: Timestamp(3_600_000),
+            node_id: NodeId::parse("node_1").expect("an id"),
+            wishes: Wishes { extended: true, batch: true, confirm: true, ..Wishes::default() },
+            resumed: true,
+            backlog: 1,
+            gap: Some(Gap { dropped: 1, expired: 0 }),
+            subscriptions: Subscriptions::default(),
+            max_in_flight: 256,
+            heartbeat_timeout: Duration::from_secs(90),
         })),
-        ServerMessage::HeartbeatAck { next_heartbeat: Timestamp(30_000) },
+        ServerMessage::AckOk {
+            ids: vec![EventId::parse("e1").expect("an id")],
+            unknown: vec![EventId::parse("e2").expect("an id")],
+        },
         ServerMessage::Reconnect { reason: "server_shutdown", delay: Duration::from_millis(250) },
         ServerMessage::Pong,
     ];
+    for blocked in Blocked::ALL.into_iter().map(Some).chain([None]) {
+        let next_heartbeat = Timestamp(30_000);
+        messages.push(ServerMessage::HeartbeatAck { next_heartbeat, in_flight: 1, queued: 2, blocked });
+    }
     for action in ["message.send", "heartbeat"] {
         let retry_after = Duration::from_millis(1);
         messages.push(ServerMessage::RateLimit { action, retry_after, current_rate: 2, max_rate: 1 });
@@ -170,13 +190,18 @@ fn what_the_hub_says_is_described_to_the_last_member() {
 
 #[test]
 fn events_are_described_to_the_last_member() {
-    for more in ["", r#","channelId":"c","workspaceId":"w","priority":-9e99,"payload":{"a":[1]},"data":3"#] {
+    let known = r#","channelId":"c","workspaceId":"w","priority":-9e99,"payload":{"a":[1]},"data":3"#;
+    let added = r#","requiresAck":true,"ttlMs":5,"delivery":"any","traceparent":"00-4bf9-00f0-01""#;
+    for more in ["", known, added] {
         let json = format!(r#"{{"id":"e","type":"a.b","orchestratorId":"v"{more}}}"#);
         let event =
             Published::parse(&Bytes::from(json), &Context::default(), Timestamp(0)).expect("an event");
-        let delivery = Delivery::new(Arc::new(event.event));
+        let delivery = Arc::new(Delivery::new(Arc::new(event.event)));
         for attempt in [1, 2] {
-            assert_described("server.event", &delivery.frame(attempt, Timestamp(0)));
+            let ack_deadline = Duration::from_secs(30);
+            let sending = Sending { delivery: delivery.clone(), attempt, ack_deadline };
+            assert_described("server.event", &sending.frame(Timestamp(0)));
+            assert_described("server.batch", &batch(&[sending.clone(), sending], Timestamp(0)));
         }
     }
 }
@@ -185,7 +210,13 @@ fn events_are_described_to_the_last_member() {
 fn limits_are_those_of_the_code() {
     let limit = |name: &str, pointer: &str| schemas().get(name).and_then(|s| s.pointer(pointer).cloned());
     let payload = |member: &str| format!("/properties/payload/properties/{member}/maxItems");
-    assert_eq!(limit("client.ack", &payload("eventIds")), Some(json!(MAX_ACK_IDS)));
+    for name in ["client.ack", "client.nack", "client.progress"] {
+        assert_eq!(limit(name, &payload("eventIds")), Some(json!(MAX_ACK_IDS)));
+    }
+    let longest = json!(MAX_POSTPONEMENT.as_millis());
+    let most = |member: &str| format!("/properties/payload/properties/{member}/maximum");
+    assert_eq!(limit("client.nack", &most("delayMs")), Some(longest.clone()));
+    assert_eq!(limit("client.progress", &most("extendMs")), Some(longest));
     assert_eq!(limit("client.subscribe", &payload("eventTypes")), Some(json!(MAX_SUBSCRIPTIONS)));
     assert_eq!(limit("client.unsubscribe", &payload("eventTypes")), Some(json!(MAX_SUBSCRIPTIONS)));
     assert_eq!(limit("client.subscribe", &payload("channelIds")), Some(json!(MAX_CHANNELS)));

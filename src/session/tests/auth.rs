@@ -117,8 +117,8 @@ fn a_renewal_that_is_refused_ends_the_connection() {
 fn after_the_close_nothing_comes_out() {
     let mut rig = Rig::live(limits());
     rig.push(&event("e1"));
-    assert_eq!(rig.run(|session, _, out| session.close(CloseReason::TooBig, out)), ["close 1009"]);
-    assert!(rig.run(|session, _, out| session.close(CloseReason::Normal, out)).is_empty());
+    assert_eq!(rig.run(|session, now, out| session.close(CloseReason::TooBig, now, out)), ["close 1009"]);
+    assert!(rig.run(|session, now, out| session.close(CloseReason::Normal, now, out)).is_empty());
     assert!(rig.heartbeat().is_empty());
     assert!(rig.text("no frame").is_empty());
     assert!(rig.ack(&["e1"]).is_empty());

@@ -12,7 +12,7 @@ fn a_draining_connection_gets_no_new_events_and_its_acknowledgements_count() {
     assert!(rig.hint().is_empty(), "nor is the queue read");
     assert_eq!(rig.ack(&["e1"]), ["taken e1"]);
     assert_eq!(rig.heartbeat(), ["heartbeat_ack to r", "heartbeat active"]);
-    assert_eq!(rig.run(|session, _, out| session.close(CloseReason::GoingAway, out)), ["close 1001"]);
+    assert_eq!(rig.run(|session, now, out| session.close(CloseReason::GoingAway, now, out)), ["close 1001"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::{
     domain::{
         clock::{Monotonic, Now, Timestamp},
         event::{Audience, Event, EventType},
-        ids::{ConnectionId, DaemonId, EventId, OrchestratorId, SessionId},
+        ids::{ConnectionId, DaemonId, EventId, NodeId, OrchestratorId, SessionId},
         scope::ScopeSet,
         subscription::{Subscriptions, TypePattern},
     },
@@ -39,6 +39,7 @@ pub(super) fn limits() -> Limits {
         message_limit: 100,
         message_window: secs(60),
         max_in_flight: 2,
+        max_in_flight_ceiling: 1000,
         redelivery_schedule: [30, 60, 120, 300, 600].map(secs).to_vec(),
         max_attempts: 10,
         strict_scopes: false,
@@ -84,17 +85,17 @@ pub(super) fn event(text: &str) -> Arc<Delivery> {
 }
 
 pub(super) fn fetched(text: &str, attempts: u32) -> Fetched {
-    Fetched { delivery: event(text), attempts }
+    Fetched { attempts, ..Fetched::fresh(event(text)) }
 }
 
 /// A page with new events, from a queue that is not empty.
 pub(super) fn page(texts: &[&str], more: bool) -> Option<Page> {
     let events = texts.iter().map(|text| fetched(text, 0)).collect();
-    Some(Page { events, more, queue_is_empty: false })
+    Some(Page { events, more, waiting: texts.len() })
 }
 
 pub(super) fn empty_queue() -> Option<Page> {
-    Some(Page { queue_is_empty: true, ..Page::default() })
+    Some(Page::default())
 }
 
 pub(super) fn subscribed_to(patterns: &[&str]) -> Subscriptions {
@@ -125,6 +126,9 @@ pub(super) fn admission_of(orchestrator: &str) -> Admission {
         expires_at: START.wall.plus(HOUR * 1000),
         subscriptions: None,
         backlog: false,
+        depth: 0,
+        gap: None,
+        node: NodeId::parse("node_1").expect("an id"),
     }
 }
 
@@ -242,10 +246,14 @@ pub(super) fn line(effect: &Effect) -> String {
     match effect {
         Effect::Send(message, None) => said(message),
         Effect::Send(message, Some(id)) => format!("{} to {id}", said(message)),
-        Effect::Deliver { delivery, attempt } => format!("event {} #{attempt}", delivery.event.id),
+        Effect::Deliver { sending, .. } => format!("event {} #{}", sending.delivery.event.id, sending.attempt),
         Effect::Authenticate { request_id, .. } => format!("authenticate {request_id:?}"),
-        Effect::Acknowledge { ids, .. } => format!("taken {}", joined(ids)),
-        Effect::DeadLetter { id, attempts } => format!("dead {id} #{attempts}"),
+        Effect::Acknowledge { ids, .. } => format!("taken {}", joined(ids.iter().map(|(id, _)| id))),
+        Effect::Confirm { ids, .. } => format!("confirm {}", joined(ids)),
+        Effect::DeadLetter { id, cause, attempts, .. } => format!("dead {id} #{attempts} {}", cause.as_str()),
+        Effect::Note(note) => format!("note {} #{} crashes {}", note.id, note.attempts, note.crashes),
+        Effect::Release { ids, delay } => format!("release {} for {}", joined(ids), delay.as_millis()),
+        Effect::Extend { ids, span } => format!("extend {} by {}", joined(ids), span.as_millis()),
         Effect::Fetch(request) => format!("fetch {} beside [{}]", request.limit, joined(&request.exclude)),
         Effect::Reload(ids) => format!("reload {}", joined(ids)),
         Effect::CaughtUp => "caught up".into(),
@@ -263,6 +271,7 @@ fn said(message: &ServerMessage) -> String {
         ServerMessage::AuthSuccess(_) => "auth_success".into(),
         ServerMessage::AuthError { code, .. } => format!("auth_error {}", code.as_str()),
         ServerMessage::HeartbeatAck { .. } => "heartbeat_ack".into(),
+        ServerMessage::AckOk { ids, unknown } => format!("ack_ok {} not {}", joined(ids), joined(unknown)),
         ServerMessage::Error { code, field: Some(field), .. } => format!("error {} {field}", code.as_str()),
         ServerMessage::Error { code, field: None, .. } => format!("error {}", code.as_str()),
         ServerMessage::RateLimit { action, retry_after, .. } => {

@@ -30,7 +30,7 @@ fn frames_that_are_no_text_count_as_undecodable() {
     let mut rig = Rig::live(limits());
     rig.text("{");
     rig.text("{");
-    let out = rig.run(|session, _, out| session.on_undecodable("is not UTF-8", out));
+    let out = rig.run(|session, now, out| session.on_undecodable("is not UTF-8", now, out));
     assert_eq!(out, ["error INVALID_MESSAGE frame", "close 1002"]);
 }
 
@@ -98,8 +98,8 @@ fn the_third_violated_window_in_a_row_closes() {
 #[test]
 fn after_the_close_undecodable_frames_are_neither_counted_nor_answered() {
     let mut rig = Rig::live(limits());
-    rig.run(|session, _, out| session.close(CloseReason::Normal, out));
+    rig.run(|session, now, out| session.close(CloseReason::Normal, now, out));
     for _ in 0..300 {
-        assert!(rig.run(|session, _, out| session.on_undecodable("is not UTF-8", out)).is_empty());
+        assert!(rig.run(|session, now, out| session.on_undecodable("is not UTF-8", now, out)).is_empty());
     }
 }

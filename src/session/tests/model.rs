@@ -66,6 +66,12 @@ struct Entry {
     attempts: u32,
 }
 
+impl Entry {
+    fn fetched(&self) -> Fetched {
+        Fetched { attempts: self.attempts, ..Fetched::fresh(self.delivery.clone()) }
+    }
+}
+
 struct Look {
     request: FetchRequest,
     interest: Arc<Subscriptions>,
@@ -132,13 +138,14 @@ impl World {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Deliver { delivery, attempt } => self.sent(&delivery, attempt),
+            Effect::Deliver { sending, .. } => self.sent(&sending.delivery, sending.attempt),
             Effect::Acknowledge { ids, .. } => {
+                let ids: Vec<EventId> = ids.into_iter().map(|(id, _)| id).collect();
                 self.queue.retain(|entry| !ids.contains(&entry.delivery.event.id));
                 self.in_flight.retain(|id| !ids.contains(id));
                 self.acknowledged.extend(ids);
             }
-            Effect::DeadLetter { id, attempts } => {
+            Effect::DeadLetter { id, attempts, .. } => {
                 assert!(attempts >= self.limits.max_attempts, "{id} is buried alive");
                 self.queue.retain(|entry| entry.delivery.event.id != id);
                 self.in_flight.remove(&id);
@@ -162,7 +169,7 @@ impl World {
                 }
             }
             Effect::Send(..) | Effect::Heartbeat(_) | Effect::Pause(_) | Effect::Ping => {}
-            Effect::Authenticate { .. } | Effect::Close(_) => panic!("{effect:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -283,11 +290,10 @@ impl World {
             let id = &entry.delivery.event.id;
             !look.request.exclude.contains(id) && wants(&look.interest, &entry.delivery)
         });
-        let fetched = |entry: &Entry| Fetched { delivery: entry.delivery.clone(), attempts: entry.attempts };
         let limit = look.request.limit.min(self.page_size);
-        let events = candidates.by_ref().take(limit).map(fetched).collect();
+        let events = candidates.by_ref().take(limit).map(Entry::fetched).collect();
         let more = candidates.next().is_some();
-        look.read = Some(Page { events, more, queue_is_empty: self.queue.is_empty() });
+        look.read = Some(Page { events, more, waiting: self.queue.len() });
     }
 
     fn answer(&mut self) {
@@ -301,9 +307,8 @@ impl World {
     fn reload(&mut self) {
         let Some(asked) = self.reloads.pop_front() else { return };
         self.empty_mailbox();
-        let fetched = |entry: &Entry| Fetched { delivery: entry.delivery.clone(), attempts: entry.attempts };
         let known = self.queue.iter().filter(|entry| asked.contains(&entry.delivery.event.id));
-        let found: Vec<_> = known.map(fetched).collect();
+        let found: Vec<_> = known.map(Entry::fetched).collect();
         let stays = |id: &EventId| {
             found.iter().any(|found| found.delivery.event.id == *id && wants(&self.interest, &found.delivery))
         };

@@ -13,7 +13,7 @@ fn the_schedule_is_kept_and_its_last_step_repeats() {
         assert_eq!(rig.reloaded(&["e1"], &["e1"]), [format!("event e1 #{}", attempt + 2)]);
     }
     assert!(rig.after(millis(599_999)).is_empty());
-    assert_eq!(rig.after(millis(1)), ["dead e1 #10"]);
+    assert_eq!(rig.after(millis(1)), ["dead e1 #10 max_attempts"]);
     assert!(rig.after(HOUR).is_empty());
 }
 
@@ -57,14 +57,14 @@ fn an_acknowledgement_while_it_is_read_stops_the_redelivery() {
 #[test]
 fn attempts_of_earlier_connections_count() {
     let mut rig = Rig::looking(patient());
-    let old = |name, attempts| Fetched { delivery: event(name), attempts };
+    let old = |name, attempts| Fetched { attempts, ..Fetched::fresh(event(name)) };
     let events = vec![old("e1", 3), old("e2", 9), old("e3", 10)];
-    let out = rig.page(Some(Page { events, more: false, queue_is_empty: false }));
+    let out = rig.page(Some(Page { events, more: false, waiting: 9 }));
     assert_eq!(out, ["event e1 #4", "event e2 #10"]);
     assert!(rig.after(secs(299)).is_empty(), "the fourth attempt waits 300 s");
     assert_eq!(rig.after(secs(1)), ["reload e1"]);
     assert_eq!(rig.reloaded(&["e1"], &["e1"]), ["event e1 #5"]);
-    assert_eq!(rig.after(secs(300)), ["dead e2 #10", "dead e3 #10", "caught up"]);
+    assert_eq!(rig.after(secs(300)), ["dead e2 #10 max_attempts", "dead e3 #10 max_attempts", "caught up"]);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_dead_letter_makes_room() {
     let mut rig = Rig::looking(Limits { max_attempts: 1, ..patient() });
     rig.page(page(&["e1", "e2", "e3"], false));
     let out = rig.after(secs(30));
-    assert_eq!(out, ["dead e1 #1", "dead e2 #1", "event e3 #1", "caught up"]);
+    assert_eq!(out, ["dead e1 #1 max_attempts", "dead e2 #1 max_attempts", "event e3 #1", "caught up"]);
 }
 
 #[test]

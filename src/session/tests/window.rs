@@ -56,8 +56,8 @@ fn events_without_acknowledgement_are_taken_when_sent_and_need_no_room() {
 fn events_without_acknowledgement_wait_behind_those_with_one() {
     let mut rig = Rig::looking(limits());
     let mixed = [event("e1"), event("e2"), unacknowledged("n3")];
-    let events = mixed.map(|delivery| Fetched { delivery, attempts: 0 }).to_vec();
-    let out = rig.page(Some(Page { events, more: false, queue_is_empty: false }));
+    let events = mixed.map(|delivery| Fetched::fresh(delivery)).to_vec();
+    let out = rig.page(Some(Page { events, more: false, waiting: 9 }));
     assert_eq!(out, ["event e1 #1", "event e2 #1"]);
     assert_eq!(rig.ack(&["e1"]), ["taken e1", "event n3 #1", "taken n3", "caught up"]);
 }
@@ -78,8 +78,8 @@ fn a_mebibyte_on_its_way_stops_sending_until_it_has_left() {
 fn what_a_page_brings_stops_at_the_bound_too() {
     let mut rig = Rig::looking(roomy());
     let events =
-        ["e1", "e2", "e3", "e4", "e5", "e6"].map(|name| Fetched { delivery: big(name), attempts: 0 });
-    let out = rig.page(Some(Page { events: events.to_vec(), more: false, queue_is_empty: false }));
+        ["e1", "e2", "e3", "e4", "e5", "e6"].map(|name| Fetched::fresh(big(name)));
+    let out = rig.page(Some(Page { events: events.to_vec(), more: false, waiting: 9 }));
     assert_eq!(out, ["event e1 #1", "event e2 #1", "event e3 #1", "event e4 #1"]);
     assert_eq!(rig.drained(), ["event e5 #1", "event e6 #1", "caught up"]);
 }
@@ -100,7 +100,7 @@ fn redelivery_stops_at_the_bound_too() {
         rig.drained();
     }
     assert_eq!(rig.after(secs(30)), ["reload e1,e2,e3,e4"], "nor is more read than can be sent");
-    let found = names.map(|name| Fetched { delivery: big(name), attempts: 1 }).to_vec();
+    let found = names.map(|name| Fetched { attempts: 1, ..Fetched::fresh(big(name)) }).to_vec();
     let asked = ["e1", "e2", "e3", "e4"].map(id);
     rig.push(&big("e7"));
     let again = rig.run(|session, now, out| session.on_redelivery(&asked, Some(found), now, out));

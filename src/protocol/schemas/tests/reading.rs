@@ -98,7 +98,8 @@ fn variants(frame: &Value, places: &[&str]) -> Vec<Value> {
 #[test]
 fn clients_are_described_as_they_are_read() {
     let token = json!({ "type": "auth", "token": "t" });
-    let frames: [(Value, &[&str]); 7] = [
+    let introduced = json!({ "accessToken": "t", "daemonId": "d", "orchestratorId": "v", "protocol": "1.1" });
+    let frames: [(Value, &[&str]); 11] = [
         (
             json!({ "type": "auth", "payload": { "accessToken": "t", "daemonId": "d", "orchestratorId": "v" } }),
             &[
@@ -109,6 +110,10 @@ fn clients_are_described_as_they_are_read() {
                 "/payload/orchestratorId",
                 "/payload/vpId",
             ],
+        ),
+        (
+            json!({ "type": "auth", "payload": introduced }),
+            &["/payload/protocol", "/payload/capabilities", "/payload/maxInFlight", "/payload/resume"],
         ),
         (token, &["/payload", "/token", "/id"]),
         (
@@ -125,7 +130,19 @@ fn clients_are_described_as_they_are_read() {
         ),
         (
             json!({ "type": "ack", "payload": { "eventIds": ["e"] } }),
-            &["/payload", "/payload/eventIds", "/more"],
+            &["/payload", "/payload/eventIds", "/payload/confirm", "/more"],
+        ),
+        (
+            json!({ "type": "nack", "payload": { "eventIds": ["e"] } }),
+            &["/payload/eventIds", "/payload/delayMs", "/payload/reason", "/payload/terminal"],
+        ),
+        (
+            json!({ "type": "progress", "payload": { "eventIds": ["e"], "extendMs": 5 } }),
+            &["/payload", "/payload/eventIds", "/payload/extendMs"],
+        ),
+        (
+            json!({ "type": "flow", "payload": { "maxInFlight": 5 } }),
+            &["/payload", "/payload/maxInFlight"],
         ),
         (json!({ "type": "ping" }), &["/id", "/payload", "/token", "/timestamp"]),
     ];
@@ -157,6 +174,9 @@ fn publishers_are_described_as_they_are_read() {
         &["/payload", "/data"],
         &["/timestamp", "/createdAt"],
         &["/requiresAck", "/priority", "/more"],
+        &["/delivery", "/traceparent"],
+        &["/delivery", "/expiresAt"],
+        &["/delivery", "/ttlMs"],
     ];
     for places in pairs {
         for event in variants(&frame, places) {

@@ -1,0 +1,75 @@
+//! Events that only one of several daemons is to have: choosing it, and letting go (delivery rule 8).
+
+use std::{sync::Arc, time::Duration};
+
+use super::{connections::ConnectionHandle, services::Shared};
+use crate::{
+    backplane::{
+        bus::{EventBus as _, NodeCommand},
+        commit::Claim,
+        queue::EventQueue as _,
+    },
+    domain::{
+        clock::{Timestamp, now},
+        event::Event,
+        ids::EventId,
+    },
+    session::effect::Identity,
+};
+
+/// How much longer than its deadline a claim holds: the connection itself lets go first.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// Until when a connection has what it claims now.
+pub(super) fn until(deadline: Duration) -> Timestamp {
+    now().wall.plus(deadline.saturating_add(MARGIN))
+}
+
+/// The connection of this hub that a new event is for: of those that want it and do not stand still, the
+/// one with the fewest events in flight.
+pub(super) fn choose(shared: &Shared, event: &Event) -> Option<(Arc<ConnectionHandle>, Claim)> {
+    let mut best: Option<(usize, Arc<ConnectionHandle>)> = None;
+    shared.connections.for_orchestrator(&event.orchestrator, |handle| {
+        let load = handle.in_flight();
+        let better = best.as_ref().is_none_or(|(least, _)| load < *least);
+        if better && handle.wants(event) && handle.blocked().is_none() {
+            best = Some((load, handle.clone()));
+        }
+    });
+    let (_, handle) = best?;
+    let until = until(shared.limits.redelivery_after(1));
+    let claim = Claim { id: event.id.clone(), connection: handle.id, until };
+    Some((handle, claim))
+}
+
+/// Lets go of events, and tells everybody who could have them.
+pub(super) fn release(shared: &Arc<Shared>, who: &Identity, ids: Vec<EventId>, delay: Duration) {
+    let (shared, connection, orchestrator) = (shared.clone(), who.connection, who.orchestrator.clone());
+    let not_before = now().wall.plus(delay);
+    actix::spawn(async move {
+        let backplane = &shared.backplane;
+        if let Err(error) = backplane.release(&orchestrator, connection, &ids, not_before).await {
+            log::warn!(connection:%, error:%; "claims were not released; they run out");
+            return;
+        }
+        tokio::time::sleep(delay).await;
+        shared.connections.for_orchestrator(&orchestrator, |handle| handle.hint());
+        if shared.state.has_peers() {
+            let look = NodeCommand::Look { orchestrator };
+            if let Err(error) = backplane.command_all(&look).await {
+                log::warn!(error:%; "other hubs were not told of released events; they look by themselves");
+            }
+        }
+    });
+}
+
+/// Keeps events for longer: the daemon still works on them.
+pub(super) fn extend(shared: &Arc<Shared>, who: &Identity, ids: Vec<EventId>, span: Duration) {
+    let (shared, connection, orchestrator) = (shared.clone(), who.connection, who.orchestrator.clone());
+    actix::spawn(async move {
+        let (until, now) = (until(span), now().wall);
+        if let Err(error) = shared.backplane.claim(&orchestrator, connection, &ids, until, now).await {
+            log::warn!(connection:%, error:%; "claims were not extended; others may get the same events");
+        }
+    });
+}
