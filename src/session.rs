@@ -183,10 +183,10 @@ impl Session {
         }
         match frame.message {
             ClientMessage::Ack { event_ids, confirm } => {
-                return self.on_ack(event_ids, confirm, frame.id, now, out);
+                self.on_ack(event_ids, confirm, frame.id, now, out);
             }
             ClientMessage::Nack { event_ids, delay, reason, terminal } => {
-                return self.on_nack(event_ids, &Nack { delay, reason, terminal }, frame.id, now, out);
+                self.on_nack(event_ids, &Nack { delay, reason, terminal }, frame.id, now, out);
             }
             message => self.on_message(message, frame.id, now, out),
         }

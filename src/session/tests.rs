@@ -6,6 +6,7 @@ mod feed;
 mod fixtures;
 mod frames;
 mod life;
+mod mailbox;
 mod model;
 mod properties;
 mod redelivery;

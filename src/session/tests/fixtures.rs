@@ -88,10 +88,17 @@ pub(super) fn fetched(text: &str, attempts: u32) -> Fetched {
     Fetched { attempts, ..Fetched::fresh(event(text)) }
 }
 
+/// An event that only one of several daemons is to have.
+pub(super) fn shared(text: &str) -> Arc<Delivery> {
+    let delivery = event(text);
+    let event = Event { audience: Audience::Any, ..Event::clone(&delivery.event) };
+    Arc::new(Delivery::new(Arc::new(event)))
+}
+
 /// A page with new events, from a queue that is not empty.
 pub(super) fn page(texts: &[&str], more: bool) -> Option<Page> {
     let events = texts.iter().map(|text| fetched(text, 0)).collect();
-    Some(Page { events, more, waiting: texts.len() })
+    Some(Page { events, more, waiting: texts.len().max(1) })
 }
 
 pub(super) fn empty_queue() -> Option<Page> {
@@ -151,6 +158,18 @@ impl Rig {
         rig
     }
 
+    /// The same, of a client that speaks protocol 1.1.
+    pub(super) fn extended(limits: Limits) -> Self {
+        let mut rig = Self::opened(limits);
+        rig.frame(
+            "auth",
+            r#"{"accessToken":"t","daemonId":"d","orchestratorId":"vp_1","protocol":"1.1",
+                "capabilities":["batch","nack","progress","confirm"]}"#,
+        );
+        rig.admit(Admission { subscriptions: Some(subscribed_to(&["*"])), ..admission() });
+        rig
+    }
+
     /// The same, with something in its queue: the first look is under way.
     pub(super) fn looking(limits: Limits) -> Self {
         let mut rig = Self::opened(limits);
@@ -202,6 +221,15 @@ impl Rig {
         self.frame("ack", &format!(r#"{{"eventIds":{texts:?}}}"#))
     }
 
+    pub(super) fn nack(&mut self, texts: &[&str], more: &str) -> Vec<String> {
+        self.frame("nack", &format!(r#"{{"eventIds":{texts:?}{more}}}"#))
+    }
+
+    /// The connection ends; `crashed` says that it broke.
+    pub(super) fn gone(&mut self, crashed: bool) -> Vec<String> {
+        self.run(|session, now, out| session.on_gone(crashed, now, out))
+    }
+
     pub(super) fn heartbeat(&mut self) -> Vec<String> {
         self.frame("heartbeat", "{}")
     }
@@ -246,7 +274,9 @@ pub(super) fn line(effect: &Effect) -> String {
     match effect {
         Effect::Send(message, None) => said(message),
         Effect::Send(message, Some(id)) => format!("{} to {id}", said(message)),
-        Effect::Deliver { sending, .. } => format!("event {} #{}", sending.delivery.event.id, sending.attempt),
+        Effect::Deliver { sending, .. } => {
+            format!("event {} #{}", sending.delivery.event.id, sending.attempt)
+        }
         Effect::Authenticate { request_id, .. } => format!("authenticate {request_id:?}"),
         Effect::Acknowledge { ids, .. } => format!("taken {}", joined(ids.iter().map(|(id, _)| id))),
         Effect::Confirm { ids, .. } => format!("confirm {}", joined(ids)),
@@ -254,7 +284,11 @@ pub(super) fn line(effect: &Effect) -> String {
         Effect::Note(note) => format!("note {} #{} crashes {}", note.id, note.attempts, note.crashes),
         Effect::Release { ids, delay } => format!("release {} for {}", joined(ids), delay.as_millis()),
         Effect::Extend { ids, span } => format!("extend {} by {}", joined(ids), span.as_millis()),
-        Effect::Fetch(request) => format!("fetch {} beside [{}]", request.limit, joined(&request.exclude)),
+        Effect::Fetch(request) => {
+            let mut exclude: Vec<_> = request.exclude.iter().collect();
+            exclude.sort_by_key(|id| (id.as_str().len(), id.as_str().to_owned()));
+            format!("fetch {} beside [{}]", request.limit, joined(exclude))
+        }
         Effect::Reload(ids) => format!("reload {}", joined(ids)),
         Effect::CaughtUp => "caught up".into(),
         Effect::Behind => "behind".into(),

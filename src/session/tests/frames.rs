@@ -38,7 +38,7 @@ fn frames_that_are_no_text_count_as_undecodable() {
 fn an_invalid_frame_is_answered_with_its_field_and_its_id() {
     let mut rig = Rig::live(limits());
     assert_eq!(rig.frame("ack", r#"{"eventIds":[]}"#), ["error INVALID_MESSAGE eventIds to r"]);
-    assert_eq!(rig.frame("nack", "{}"), ["error INVALID_MESSAGE type to r"]);
+    assert_eq!(rig.frame("shout", "{}"), ["error INVALID_MESSAGE type to r"]);
     assert_eq!(rig.text("[]"), ["error INVALID_MESSAGE frame"]);
 }
 
