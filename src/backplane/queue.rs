@@ -30,8 +30,6 @@ pub const LEGACY_PAGE: usize = 500;
 /// For how long after an event may be sent again the connection that let go of it stands back, while
 /// the orchestrator has another one.
 pub const CLAIM_COURTESY: Duration = Duration::from_secs(5);
-/// How many dead letters are kept per orchestrator.
-pub const DEAD_LETTER_CAPACITY: u64 = 1000;
 
 /// The time by which an event is ordered: its own, unless that is unusable (in the future, or older
 /// than the retention), then the time of arrival.
