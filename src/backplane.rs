@@ -19,6 +19,7 @@ pub mod redis;
 pub mod registrations;
 pub mod registry;
 pub mod revocations;
+pub mod rules;
 pub mod sessions;
 pub mod status;
 pub mod trail;

@@ -4,11 +4,10 @@
 //! The queue and all that must outlive the process are in a SQLite file ([`crate::store::queue_file`]);
 //! who is connected, and what was seen of whom, is memory. Both belong to one thread (`worker`), so
 //! every call is atomic. Each trait of the backplane has its file, and the rules are beside them:
-//! `commit` and `sweep` for the queue, `connections` and `observations` for what is in memory.
+//! [`super::rules`] for the queue, which work on the file as a `shelf`, `connections` and `observations` for what is in memory.
 
 mod acknowledgements;
 mod bus;
-mod commit;
 mod connections;
 mod dead_letters;
 mod fleet;
@@ -22,6 +21,7 @@ mod registrations;
 mod registry;
 mod revocations;
 mod sessions;
+mod shelf;
 mod state;
 mod status;
 mod sweep;

@@ -27,8 +27,9 @@ pub const ACK_MEMORY: u64 = 5000;
 pub const RECENT_ACKS: u64 = 50_000;
 /// How many entries of a legacy list one claim brings at most.
 pub const LEGACY_PAGE: usize = 500;
-/// How many dead letters are kept per orchestrator.
-pub const DEAD_LETTER_CAPACITY: u64 = 1000;
+/// For how long after an event may be sent again the connection that let go of it stands back, while
+/// the orchestrator has another one.
+pub const CLAIM_COURTESY: Duration = Duration::from_secs(5);
 
 /// The time by which an event is ordered: its own, unless that is unusable (in the future, or older
 /// than the retention), then the time of arrival.
@@ -130,7 +131,8 @@ pub trait EventQueue {
     /// Claims events of [`crate::domain::event::Audience::Any`] for one connection, until `until`. For
     /// each of `ids`: how often it was granted to any connection before, or `None` when another living
     /// connection has it, or it may not be sent yet, or this connection has just let go of it and the
-    /// orchestrator has another one. Asking again for what it has already changes nothing but `until`.
+    /// orchestrator has another one ([`CLAIM_COURTESY`]), or it does not wait. Asking again for what it
+    /// has already changes nothing but `until`.
     fn claim(
         &self,
         orchestrator: &OrchestratorId,

@@ -5,8 +5,11 @@
 
 mod acknowledgements;
 mod bus;
+mod claims;
+mod commit;
 mod dead_letters;
 mod fleet;
+mod in_flight;
 mod inspection;
 mod keys;
 mod liveness;

@@ -37,6 +37,13 @@ impl Outcome {
             Self::Dead => "dead",
         }
     }
+
+    /// Reads the word in receipts.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        let all = [Self::Acknowledged, Self::Expired, Self::Dropped, Self::Dead];
+        all.into_iter().find(|outcome| outcome.as_str() == word)
+    }
 }
 
 /// The end of an event's way to one orchestrator: what its publisher can read in

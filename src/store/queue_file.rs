@@ -4,20 +4,25 @@
 //! `backplane::embedded`. Every operation costs O(log n) in the length of a queue.
 
 mod acknowledged;
-mod dead_letters;
+mod claims;
 mod entries;
 mod in_flight;
 mod ledger;
 mod pages;
+mod receipts;
 mod records;
 mod schema;
 mod sessions;
+mod told;
+mod unfiled;
 
-pub use dead_letters::BuriedEvent;
+pub use claims::Claim;
 pub use entries::{Entry, LoadedEntry};
-pub use in_flight::Delivery;
+pub use in_flight::{Delivery, KnownDelivery};
 pub use ledger::Ledger;
 pub use pages::PageEntry;
+pub use receipts::StoredReceipt;
+pub use unfiled::UnfiledLetter;
 
 use std::{
     ffi::OsString,

@@ -1,8 +1,8 @@
 //! Acknowledged ids in the queue file.
 
-use super::{EmbeddedBackplane, commit};
+use super::EmbeddedBackplane;
 use crate::{
-    backplane::{Result, acknowledgements::Acknowledgements},
+    backplane::{Result, acknowledgements::Acknowledgements, rules},
     domain::{
         clock::Timestamp,
         ids::{EventId, OrchestratorId},
@@ -18,7 +18,12 @@ impl Acknowledgements for EmbeddedBackplane {
     ) -> Result<()> {
         let (orchestrator, ids) = (orchestrator.clone(), ids.to_vec());
         self.worker
-            .run(move |state| Ok(commit::note_acknowledged(&mut state.file, &orchestrator, &ids, now)?))
+            .run(move |state| {
+                state
+                    .file
+                    .durably(|transaction| rules::note_acknowledged(transaction, &orchestrator, &ids, now))?;
+                Ok(())
+            })
             .await
     }
 

@@ -164,6 +164,11 @@ impl Connections {
         range.take(limit).map(|(id, connection)| connection.view(*id)).collect()
     }
 
+    /// The connections of `orchestrator` that count.
+    pub(super) fn of(&self, orchestrator: &OrchestratorId) -> Vec<ConnectionId> {
+        self.by_instance.get(orchestrator).into_iter().flat_map(HashMap::values).copied().collect()
+    }
+
     /// Whether a connection of `orchestrator` counts.
     pub(super) fn any(&self, orchestrator: &OrchestratorId) -> bool {
         self.by_instance.contains_key(orchestrator)

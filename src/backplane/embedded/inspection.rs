@@ -7,9 +7,10 @@ use crate::{
     backplane::{
         Result,
         inspection::{ConnectionView, Inspection, Ledger, QueueCursor, QueuedEvent},
+        rules,
     },
     domain::{
-        clock::Timestamp,
+        clock::{self, Timestamp},
         ids::{ConnectionId, OrchestratorId},
     },
     store::queue_file::{Ledger as Books, PageEntry},
@@ -74,20 +75,10 @@ impl Inspection for EmbeddedBackplane {
     }
 
     async fn purge(&self, orchestrator: &OrchestratorId) -> Result<u64> {
-        let orchestrator = orchestrator.clone();
+        let (orchestrator, now) = (orchestrator.clone(), clock::now().wall);
         self.worker
             .run(move |state| {
-                let dropped = state.file.durably(|transaction| {
-                    let dropped = transaction.remove_all(&orchestrator)?;
-                    if dropped > 0 {
-                        let mut books = transaction.ledger(&orchestrator)?;
-                        books.queued -= dropped;
-                        books.dropped += dropped;
-                        transaction.write_ledger(&orchestrator, &books)?;
-                    }
-                    Ok(dropped)
-                })?;
-                Ok(u64::try_from(dropped).unwrap_or_default())
+                Ok(state.file.durably(|transaction| rules::purge(transaction, &orchestrator, now))?)
             })
             .await
     }

@@ -1,13 +1,19 @@
 //! The event queue, in the file.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 
-use super::{EmbeddedBackplane, commit::commit, sweep::sweep};
+use super::{EmbeddedBackplane, shelf::history, sweep};
 use crate::{
     backplane::{
         Result,
         commit::{CommitBatch, CommitOutcome},
-        queue::{Backlog, EventQueue, Expired, LegacyClaim, LegacySource, Loaded, RECENT_ACKS, Waiting},
+        queue::{
+            Backlog, EventQueue, Expired, LegacyClaim, LegacySource, Loaded, QUEUE_CAPACITY, RECENT_ACKS,
+            Waiting,
+        },
+        rules::{self, Asking},
     },
     domain::{
         clock::Timestamp,
@@ -19,7 +25,14 @@ impl EventQueue for EmbeddedBackplane {
     async fn commit(&self, batch: &CommitBatch) -> Result<CommitOutcome> {
         // Cheap: events and ids are shared.
         let batch = batch.clone();
-        self.worker.run(move |state| Ok(commit(&mut state.file, &batch)?)).await
+        self.worker
+            .run(move |state| {
+                let groups = state.file.durably(|transaction| {
+                    batch.groups.iter().map(|group| rules::commit(transaction, group, batch.now)).collect()
+                })?;
+                Ok(CommitOutcome { groups })
+            })
+            .await
     }
 
     async fn waiting(&self, orchestrator: &OrchestratorId) -> Result<Vec<Waiting>> {
@@ -50,8 +63,8 @@ impl EventQueue for EmbeddedBackplane {
                                 id,
                                 body,
                                 attempts: entry.attempts,
-                                crashes: 0,
-                                history: Vec::new(),
+                                crashes: entry.crashes,
+                                history: entry.history.as_deref().map(history).unwrap_or_default(),
                             });
                         }
                     }
@@ -64,21 +77,57 @@ impl EventQueue for EmbeddedBackplane {
 
     async fn claim(
         &self,
-        _: &OrchestratorId,
-        _: ConnectionId,
+        orchestrator: &OrchestratorId,
+        connection: ConnectionId,
         ids: &[EventId],
-        _: Timestamp,
-        _: Timestamp,
+        until: Timestamp,
+        now: Timestamp,
     ) -> Result<Vec<Option<u32>>> {
-        Ok(vec![Some(0); ids.len()])
+        let (orchestrator, ids) = (orchestrator.clone(), ids.to_vec());
+        self.worker
+            .run(move |state| {
+                let living = state.connections.of(&orchestrator);
+                let (orchestrator, living) = (&orchestrator, living.as_slice());
+                let asking = Asking { orchestrator, connection, until, now, living };
+                Ok(state.file.loosely(|transaction| rules::claim(transaction, asking, &ids))?)
+            })
+            .await
     }
 
-    async fn release(&self, _: &OrchestratorId, _: ConnectionId, _: &[EventId], _: Timestamp) -> Result<()> {
-        Ok(())
+    async fn release(
+        &self,
+        orchestrator: &OrchestratorId,
+        connection: ConnectionId,
+        ids: &[EventId],
+        not_before: Timestamp,
+    ) -> Result<()> {
+        let (orchestrator, ids) = (orchestrator.clone(), ids.to_vec());
+        self.worker
+            .run(move |state| {
+                state.file.loosely(|transaction| {
+                    rules::release(transaction, &orchestrator, connection, &ids, not_before)
+                })?;
+                Ok(())
+            })
+            .await
     }
 
-    async fn places(&self, _: &OrchestratorId, ids: &[EventId]) -> Result<Vec<Option<u64>>> {
-        Ok(vec![None; ids.len()])
+    async fn places(&self, orchestrator: &OrchestratorId, ids: &[EventId]) -> Result<Vec<Option<u64>>> {
+        let (orchestrator, ids) = (orchestrator.clone(), ids.to_vec());
+        self.worker
+            .run(move |state| {
+                let places = state.file.read(|transaction| {
+                    // Counting costs the length of the queue, so it is done once for several.
+                    if let [id] = ids.as_slice() {
+                        return Ok(vec![transaction.place(&orchestrator, id)?.map(|(place, _)| place)]);
+                    }
+                    let waiting = transaction.oldest(&orchestrator, QUEUE_CAPACITY.cast_signed())?;
+                    let places: HashMap<EventId, u64> = waiting.into_iter().zip(1..).collect();
+                    Ok(ids.iter().map(|id| places.get(id).copied()).collect())
+                })?;
+                Ok(places)
+            })
+            .await
     }
 
     async fn depths(&self, orchestrators: &[OrchestratorId]) -> Result<Vec<u64>> {
@@ -94,7 +143,15 @@ impl EventQueue for EmbeddedBackplane {
     }
 
     async fn expire(&self, now: Timestamp) -> Result<Vec<Expired>> {
-        self.worker.run(move |state| Ok(sweep(&mut state.file, now)?)).await
+        self.worker
+            .run(move |state| {
+                let expired = sweep::expire(&mut state.file, now)?;
+                if state.is_sweep_due(now) {
+                    sweep::sweep(&mut state.file, now)?;
+                }
+                Ok(expired)
+            })
+            .await
     }
 
     async fn recently_acknowledged(&self) -> Result<Vec<(OrchestratorId, EventId)>> {

@@ -11,6 +11,7 @@ use crate::{
         queue::RETENTION,
         registry::{Attach, AttachOutcome, Attached, ConnectionRegistry, Detach, Remembered},
         revocations::TokenIdentity,
+        rules,
         sessions::{SessionRecord, SessionStatus},
     },
     domain::{
@@ -51,15 +52,16 @@ impl State {
         let text = new.as_ref().map(json).transpose()?;
         let until = now.plus(SUBSCRIPTIONS_TTL);
         // Before the connection counts: if this fails, nothing has happened.
-        self.file.loosely(|transaction| {
+        let gap = self.file.loosely(|transaction| {
             if let (Some(new), Some(text)) = (&new, &text) {
                 transaction.save_session(session, orchestrator, text, new.expires_at)?;
             }
-            transaction.prolong(orchestrator, daemon, until)
+            transaction.prolong(orchestrator, daemon, until)?;
+            rules::tell(transaction, orchestrator, daemon, *now)
         })?;
         let replaced = self.connections.admit(request);
         let subscriptions = subscriptions.as_deref().and_then(readable);
-        Ok(AttachOutcome::Attached(Attached { replaced, subscriptions, depth, gap: None, legacy: false }))
+        Ok(AttachOutcome::Attached(Attached { replaced, subscriptions, depth, gap, legacy: false }))
     }
 
     fn prolong(&mut self, living: &[ConnectionId], now: Timestamp) -> Result<()> {

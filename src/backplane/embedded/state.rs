@@ -1,9 +1,15 @@
 //! Everything the embedded backplane knows: what is on disk, and what ends with the process.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use super::{connections::Connections, fleet::Members, observations::Observations};
-use crate::store::{self, queue_file::QueueFile};
+use crate::{
+    domain::clock::Timestamp,
+    store::{self, queue_file::QueueFile},
+};
+
+/// How often what nobody needs any more is forgotten.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Owned by the worker thread alone.
 #[derive(Debug)]
@@ -17,6 +23,7 @@ pub(super) struct State {
     pub(super) observations: Observations,
     /// Members without an orchestrator.
     pub(super) fleet: Members,
+    swept_at: Option<Timestamp>,
 }
 
 impl State {
@@ -28,6 +35,16 @@ impl State {
             connections: Connections::default(),
             observations: Observations::default(),
             fleet: Members::default(),
+            swept_at: None,
         })
+    }
+
+    /// Whether it is time to forget what nobody needs any more; then the next time is later.
+    pub(super) fn is_sweep_due(&mut self, now: Timestamp) -> bool {
+        let due = self.swept_at.is_none_or(|swept| now.since(swept) >= SWEEP_EVERY || now < swept);
+        if due {
+            self.swept_at = Some(now);
+        }
+        due
     }
 }

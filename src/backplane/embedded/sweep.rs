@@ -1,50 +1,32 @@
 //! What time removes: events that waited too long, ids remembered long enough, records that are over.
 
 use crate::{
-    backplane::queue::{EXPIRY_SLACK, Expired, QUEUE_CAPACITY, RETENTION},
-    domain::{clock::Timestamp, ids::OrchestratorId},
+    backplane::{
+        queue::{Expired, RETENTION},
+        rules,
+    },
+    domain::clock::Timestamp,
     store::{Result, queue_file::QueueFile},
 };
 
-/// How many acknowledged ids one transaction forgets, so that commits wait only briefly.
+/// How many events one transaction expires, and how many acknowledged ids it forgets, so that commits
+/// wait only briefly.
+const EXPIRE_AT_ONCE: usize = 1_000;
 const FORGET_AT_ONCE: i64 = 5_000;
 
-/// Removes everything that is over at `now`; returns the events among it, which are a loss.
-pub(super) fn sweep(file: &mut QueueFile, now: Timestamp) -> Result<Vec<Expired>> {
-    let cutoff = now.minus(RETENTION).plus(EXPIRY_SLACK);
-    let mut expired = Vec::new();
-    for orchestrator in file.read(|transaction| transaction.awaited())? {
-        let count = expire(file, &orchestrator, cutoff)?;
-        if count > 0 {
-            expired.push(Expired { orchestrator, count });
-        }
+/// Removes the events that are due at `now`, which is a loss; a look at one index when there are none.
+pub(super) fn expire(file: &mut QueueFile, now: Timestamp) -> Result<Vec<Expired>> {
+    if file.read(|transaction| transaction.due(now, 1))?.is_empty() {
+        return Ok(Vec::new());
     }
-    file.loosely(|transaction| {
-        transaction.forget_acknowledged_before(now.minus(RETENTION), FORGET_AT_ONCE)?;
-        transaction.forget_expired_records(now)
-    })?;
-    Ok(expired)
+    file.durably(|transaction| rules::expire(transaction, now, EXPIRE_AT_ONCE))
 }
 
-/// Expires what waits for one orchestrator from before `cutoff`; returns how many events that were.
-fn expire(file: &mut QueueFile, orchestrator: &OrchestratorId, cutoff: Timestamp) -> Result<u64> {
-    let most = QUEUE_CAPACITY.cast_signed();
-    let old = file.read(|transaction| transaction.oldest(orchestrator, cutoff, most))?;
-    if old.is_empty() {
-        return Ok(0);
-    }
-    file.durably(|transaction| {
-        let mut ledger = transaction.ledger(orchestrator)?;
-        let mut count = 0;
-        for id in &old {
-            if transaction.remove(orchestrator, id)? {
-                ledger.queued -= 1;
-                ledger.expired += 1;
-                count += 1;
-            }
-        }
-        transaction.write_ledger(orchestrator, &ledger)?;
-        Ok(count)
+/// Forgets what nobody needs any more at `now`.
+pub(super) fn sweep(file: &mut QueueFile, now: Timestamp) -> Result<()> {
+    file.loosely(|transaction| {
+        transaction.forget_acknowledged_before(now.minus(RETENTION), FORGET_AT_ONCE)?;
+        transaction.forget_expired_records(now).map(drop)
     })
 }
 
@@ -54,8 +36,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::ids::EventId,
-        store::queue_file::{Entry, Ledger},
+        domain::ids::{EventId, OrchestratorId},
+        store::queue_file::Ledger,
     };
 
     const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -68,30 +50,6 @@ mod tests {
 
     fn id(name: &str) -> EventId {
         EventId::parse(name).expect("an id")
-    }
-
-    #[test]
-    fn what_expires_is_counted_and_what_does_not_stays() {
-        let (_directory, mut file, orchestrator) = open();
-        let cutoff = NOW.minus(RETENTION).plus(EXPIRY_SLACK);
-        file.durably(|transaction| {
-            for (name, time) in [("late", cutoff.minus(Duration::from_millis(1))), ("in_time", cutoff)] {
-                transaction.append(&orchestrator, Entry { id: &id(name), time, priority: 0, body: b"{}" })?;
-            }
-            let ledger = Ledger { accepted: 2, queued: 2, ..Ledger::default() };
-            transaction.write_ledger(&orchestrator, &ledger)
-        })
-        .expect("written");
-        let expired = vec![Expired { orchestrator: orchestrator.clone(), count: 1 }];
-        assert_eq!(sweep(&mut file, NOW), Ok(expired));
-        assert_eq!(sweep(&mut file, NOW), Ok(Vec::new()), "once");
-        let (ledger, left) = file
-            .read(|transaction| {
-                Ok((transaction.ledger(&orchestrator)?, transaction.in_send_order(&orchestrator)?))
-            })
-            .expect("readable");
-        assert_eq!((ledger.expired, ledger.queued), (1, 1));
-        assert_eq!(left, [(id("in_time"), 0)]);
     }
 
     #[test]

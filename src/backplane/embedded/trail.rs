@@ -1,20 +1,69 @@
-//! Receipts, and where events are.
+//! Receipts, and where events are, in the file.
 
-use super::EmbeddedBackplane;
+use bytes::Bytes;
+
+use super::{EmbeddedBackplane, shelf};
 use crate::{
     backplane::{
         Result,
-        trail::{EventTrail, Receipt, Whereabouts},
+        trail::{EventTrail, LastSend, Receipt, Whereabouts},
     },
-    domain::ids::{EventId, OrchestratorId, OrganizationId},
+    domain::ids::{ConnectionId, DaemonId, EventId, OrchestratorId, OrganizationId},
+    store::queue_file::KnownDelivery,
 };
 
+fn last_send(delivery: &KnownDelivery) -> Option<LastSend> {
+    Some(LastSend {
+        daemon: DaemonId::parse(&delivery.daemon).ok()?,
+        connection: ConnectionId::parse(&delivery.connection).ok()?,
+        at: delivery.at,
+        attempts: delivery.attempts,
+    })
+}
+
 impl EventTrail for EmbeddedBackplane {
-    async fn receipts(&self, _: &EventId, _: Option<&OrganizationId>) -> Result<Vec<Receipt>> {
-        Ok(Vec::new())
+    async fn receipts(&self, event: &EventId, organization: Option<&OrganizationId>) -> Result<Vec<Receipt>> {
+        let (event, organization) = (event.clone(), organization.cloned());
+        self.worker
+            .run(move |state| {
+                let organization = organization.as_ref().map(OrganizationId::as_str);
+                let found = state.file.read(|transaction| {
+                    let found = transaction.receipts(&event, organization)?;
+                    found.into_iter().map(shelf::receipt).collect()
+                })?;
+                Ok(found)
+            })
+            .await
     }
 
-    async fn whereabouts(&self, _: &EventId, _: Option<&OrchestratorId>) -> Result<Vec<Whereabouts>> {
-        Ok(Vec::new())
+    async fn whereabouts(
+        &self,
+        event: &EventId,
+        orchestrator: Option<&OrchestratorId>,
+    ) -> Result<Vec<Whereabouts>> {
+        let (event, orchestrator) = (event.clone(), orchestrator.cloned());
+        self.worker
+            .run(move |state| {
+                let found = state.file.read(|transaction| {
+                    let owners = match orchestrator {
+                        Some(orchestrator) => vec![orchestrator],
+                        None => transaction.awaiting(&event)?,
+                    };
+                    let mut found = Vec::with_capacity(owners.len());
+                    for orchestrator in owners {
+                        let Some((position, time)) = transaction.place(&orchestrator, &event)? else {
+                            continue;
+                        };
+                        let body = transaction.body(&orchestrator, &event)?.unwrap_or_default();
+                        let deliveries = transaction.deliveries(&orchestrator, &event)?;
+                        let sends = deliveries.iter().filter_map(last_send).collect();
+                        let body = Bytes::from(body);
+                        found.push(Whereabouts { orchestrator, position, time, body, sends });
+                    }
+                    Ok(found)
+                })?;
+                Ok(found)
+            })
+            .await
     }
 }

@@ -5,15 +5,22 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::{RedisBackplane, corrupt, keys, queue::is_wrong_type, scripts};
+use super::{
+    RedisBackplane, corrupt,
+    in_flight::InFlight,
+    keys,
+    queue::{is_wrong_type, whole_queue},
+    scripts,
+};
 use crate::{
     backplane::{
         Result,
         inspection::{ConnectionView, Inspection, Ledger, QueueCursor, QueuedEvent},
         queue::RETENTION,
+        trail::RECEIPTS_KEPT,
     },
     domain::{
-        clock::Timestamp,
+        clock::{self, Timestamp},
         ids::{ConnectionId, DaemonId, EventId, NodeId, OrchestratorId, OrganizationId, SessionId},
     },
 };
@@ -88,10 +95,6 @@ impl RedisBackplane {
 
     /// How often each event was sent, by the connected instance that got it most often.
     async fn most_attempts(&self, orchestrator: &OrchestratorId, ids: &[String]) -> Result<Vec<u32>> {
-        #[derive(Deserialize)]
-        struct InFlight {
-            attempts: u32,
-        }
         let mut instances = redis::cmd("HKEYS");
         instances.arg(keys::instances(orchestrator));
         let instances: Vec<String> = self.run(&instances).await?;
@@ -101,7 +104,7 @@ impl RedisBackplane {
             read.arg(keys::in_flight(&daemon)).arg(ids);
             let records: Vec<Option<Vec<u8>>> = self.run(&read).await?;
             for (most, record) in attempts.iter_mut().zip(records) {
-                let record = record.and_then(|json| serde_json::from_slice::<InFlight>(&json).ok());
+                let record = record.and_then(|json| InFlight::read(&json));
                 *most = record.map_or(*most, |record| record.attempts.max(*most));
             }
         }
@@ -197,15 +200,9 @@ impl Inspection for RedisBackplane {
     }
 
     async fn purge(&self, orchestrator: &OrchestratorId) -> Result<u64> {
-        let names = [
-            keys::QUEUES.to_owned(),
-            keys::queue(orchestrator),
-            keys::queue_data(orchestrator),
-            keys::queue_meta(orchestrator),
-            keys::queue_priorities(orchestrator),
-        ];
-        let mut call = scripts::call(&scripts::PURGE, &names);
-        call.arg(orchestrator.as_str()).arg(RETENTION.as_secs());
+        let mut call = scripts::call(&scripts::PURGE, &whole_queue(orchestrator));
+        call.arg(orchestrator.as_str()).arg(clock::now().wall.0).arg(RETENTION.as_secs());
+        call.arg(RECEIPTS_KEPT).arg(keys::RECEIPTS_PREFIX);
         self.run(&call).await
     }
 
@@ -214,16 +211,16 @@ impl Inspection for RedisBackplane {
         // In one step, or the books would not balance while somebody writes.
         pipe.atomic();
         pipe.hgetall(keys::queue_meta(orchestrator)).zcard(keys::queue(orchestrator));
-        let (books, queued): (HashMap<String, u64>, u64) = match pipe.query_async(&mut self.commands()).await
-        {
-            Err(error) if is_wrong_type(&error) => {
-                let mut read = redis::cmd("HGETALL");
-                read.arg(keys::queue_meta(orchestrator));
-                (self.run(&read).await?, 0)
-            }
-            reply => reply.map_err(|error| self.failed(error))?,
-        };
-        let count = |name: &str| books.get(name).copied().unwrap_or_default();
+        let (books, queued): (HashMap<String, String>, u64) =
+            match pipe.query_async(&mut self.commands()).await {
+                Err(error) if is_wrong_type(&error) => {
+                    let mut read = redis::cmd("HGETALL");
+                    read.arg(keys::queue_meta(orchestrator));
+                    (self.run(&read).await?, 0)
+                }
+                reply => reply.map_err(|error| self.failed(error))?,
+            };
+        let count = |name: &str| books.get(name).and_then(|count| count.parse().ok()).unwrap_or_default();
         Ok(Ledger {
             accepted: count("accepted"),
             acknowledged: count("acknowledged"),

@@ -15,10 +15,16 @@ pub(super) const DAEMON_EVENTS: &str = "daemon:*:events";
 pub(super) const FORWARDED: &str = "hub:events";
 /// Where a hub that has come says so.
 pub(super) const GREETINGS: &str = "hub:greetings";
-/// The queues that hold something, scored by the time of their oldest entry at most.
+/// The queues that hold something, scored by when the first of their entries is due, or earlier.
 pub(super) const QUEUES: &str = "hub:queues";
 /// The ids that were acknowledged last, newest first.
 pub(super) const RECENT_ACKS: &str = "hub:acknowledged";
+/// The organizations that have receipts; `-` stands for events whose organization nobody knows.
+pub(super) const RECEIPTS: &str = "hub:receipts";
+/// What the streams of receipts begin with; see [`receipts`].
+pub(super) const RECEIPTS_PREFIX: &str = "hub:receipts:";
+/// Dead letters that no database has yet: a stream.
+pub(super) const UNFILED: &str = "hub:unfiled";
 /// The living hubs, scored by their last sign of life.
 pub(super) const NODES: &str = "hub:nodes";
 /// The orchestrators that were heard of, scored by when.
@@ -66,8 +72,24 @@ pub(super) fn acknowledged_before(orchestrator: &OrchestratorId) -> String {
     format!("hub:ack:{orchestrator}")
 }
 
-pub(super) fn dead_letters(orchestrator: &OrchestratorId) -> String {
-    format!("hub:dead:{orchestrator}")
+/// When events are over by their own word, by event id.
+pub(super) fn expiries(orchestrator: &OrchestratorId) -> String {
+    format!("hub:expiries:{orchestrator}")
+}
+
+/// Which connection has an event that only one is to get, by event id; see `grant.lua`.
+pub(super) fn claims(orchestrator: &OrchestratorId) -> String {
+    format!("hub:claims:{orchestrator}")
+}
+
+/// How the way of events ended: a stream per organization, `-` where it is not known.
+pub(super) fn receipts(organization: &str) -> String {
+    format!("{RECEIPTS_PREFIX}{organization}")
+}
+
+/// Which losses a daemon was told of.
+pub(super) fn told(orchestrator: &OrchestratorId, daemon: &DaemonId) -> String {
+    format!("hub:told:{orchestrator}:{daemon}")
 }
 
 pub(super) fn in_flight(daemon: &DaemonId) -> String {

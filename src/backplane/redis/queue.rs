@@ -1,21 +1,20 @@
 //! The event queue in Redis (contract 6.3).
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::{cmp::Reverse, collections::HashMap, time::Duration};
 
 use bytes::Bytes;
 use redis::{RedisError, Value};
-use serde::Deserialize;
-use serde_json::json;
 
-use super::{RedisBackplane, corrupt, keys, scripts};
+use super::{RedisBackplane, corrupt, in_flight::InFlight, keys, scripts};
 use crate::{
     backplane::{
         Result,
-        commit::{CommitBatch, CommitOutcome, GroupOutcome, OrchestratorCommit, StoreOutcome},
+        commit::{CommitBatch, CommitOutcome},
         queue::{
-            ACK_MEMORY, Backlog, DEAD_LETTER_CAPACITY, EXPIRY_SLACK, EventQueue, Expired, LEGACY_PAGE,
-            LegacyClaim, LegacySource, Loaded, QUEUE_CAPACITY, RECENT_ACKS, RETENTION, Waiting, queue_time,
+            Backlog, EXPIRY_SLACK, EventQueue, Expired, LEGACY_PAGE, LegacyClaim, LegacySource, Loaded,
+            QUEUE_CAPACITY, RETENTION, Waiting,
         },
+        trail::RECEIPTS_KEPT,
     },
     domain::{
         clock::Timestamp,
@@ -23,132 +22,29 @@ use crate::{
     },
 };
 
-/// How many queues one sweep looks at.
-const EXPIRE_PAGE: isize = 1000;
+/// How many queues are looked at together for what is due, and how often before others have their turn.
+const EXPIRE_PAGE: isize = 200;
+const EXPIRE_PAGES: usize = 25;
+/// How long an entry waits at most.
+pub(super) const KEPT: Duration = RETENTION.saturating_sub(EXPIRY_SLACK);
 /// How many queues are asked for their depth at once.
 const BACKLOG_PAGE: usize = 1000;
 
-/// What `commit.lua` answers: see there.
-type CommitReply = (String, Vec<u64>, Vec<String>, Vec<String>);
 /// What `HMGET` answers.
 type Values = Vec<Option<Vec<u8>>>;
 
-/// What `daemon:pending_ack:{daemon}` holds per event.
-#[derive(Deserialize)]
-struct InFlight {
-    attempts: u32,
-}
-
-impl RedisBackplane {
-    async fn commit_queues(&self, batch: &CommitBatch) -> Result<CommitOutcome> {
-        let mut names = Vec::with_capacity(2 + 8 * batch.groups.len());
-        names.extend([keys::QUEUES.to_owned(), keys::RECENT_ACKS.to_owned()]);
-        for OrchestratorCommit { orchestrator, .. } in &batch.groups {
-            names.extend([
-                keys::queue(orchestrator),
-                keys::queue_data(orchestrator),
-                keys::queue_meta(orchestrator),
-                keys::acknowledged(orchestrator),
-                keys::acknowledged_before(orchestrator),
-                keys::queue_priorities(orchestrator),
-                keys::dead_letters(orchestrator),
-                keys::legacy_claim(&LegacySource::Orchestrator(orchestrator.clone())),
-            ]);
-        }
-        let mut call = scripts::call(&scripts::COMMIT, &names);
-        call.arg(batch.now.0).arg(QUEUE_CAPACITY).arg(RETENTION.as_secs()).arg(ACK_MEMORY);
-        call.arg(RECENT_ACKS).arg(DEAD_LETTER_CAPACITY).arg(batch.groups.len());
-        for group in &batch.groups {
-            call.arg(group.orchestrator.as_str()).arg(group.completed.len());
-            for ack in &group.completed {
-                call.arg(ack.id.as_str());
-            }
-            call.arg(group.stores.len());
-            for event in &group.stores {
-                call.arg(event.id.as_str()).arg(queue_time(event.timestamp, batch.now).0);
-                call.arg(event.priority).arg(event.body.as_ref());
-            }
-            call.arg(group.acks.len());
-            for ack in &group.acks {
-                call.arg(ack.id.as_str());
-            }
-            call.arg(group.dead.len());
-            for dead in &group.dead {
-                call.arg(dead.id.as_str()).arg(dead.reason).arg(dead.attempts);
-            }
-        }
-        let reply: CommitReply = self.run(&call).await?;
-        outcome(batch, reply)
-    }
-
-    /// Notes what is in flight, and forgets what was acknowledged. Written beside the queues: losing
-    /// this costs a duplicate, never an event.
-    async fn commit_in_flight(&self, groups: &[OrchestratorCommit]) -> Result<()> {
-        let mut pipe = redis::pipe();
-        pipe.ignore_errors();
-        let mut commands = 0_usize;
-        for group in groups {
-            for sent in &group.sent {
-                let key = keys::in_flight(&sent.daemon);
-                let record = json!({
-                    "sentAt": sent.at,
-                    "attempts": sent.attempts,
-                    "connectionId": sent.connection.to_string(),
-                    "connId": sent.connection.to_string(),
-                });
-                pipe.hset(&key, sent.id.as_str(), record.to_string()).ignore();
-                pipe.expire(&key, RETENTION.as_secs().cast_signed()).ignore();
-                commands += 2;
-            }
-            for ack in &group.acks {
-                pipe.hdel(keys::in_flight(&ack.daemon), ack.id.as_str()).ignore();
-                commands += 1;
-            }
-        }
-        if commands == 0 {
-            return Ok(());
-        }
-        pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))
-    }
-}
-
-fn outcome(
-    batch: &CommitBatch,
-    (letters, acknowledged, drops, failures): CommitReply,
-) -> Result<CommitOutcome> {
-    let mut letters = letters.bytes();
-    let mut groups = Vec::with_capacity(batch.groups.len());
-    for (index, group) in batch.groups.iter().enumerate() {
-        let stores = group.stores.iter().map(|_| match letters.next() {
-            Some(b'S') => Ok(StoreOutcome::Stored),
-            Some(b'D') => Ok(StoreOutcome::Duplicate),
-            Some(b'A') => Ok(StoreOutcome::AlreadyAcknowledged),
-            Some(b'E') => Ok(StoreOutcome::Failed),
-            _ => Err(corrupt("the commit script answered too little")),
-        });
-        groups.push(GroupOutcome {
-            stores: stores.collect::<Result<_>>()?,
-            acknowledged: acknowledged.get(index).copied().unwrap_or_default(),
-            ..GroupOutcome::default()
-        });
-    }
-    let index = |number: &String| number.parse::<usize>().ok()?.checked_sub(1);
-    for (number, id) in pairs(&drops) {
-        let group = index(number).and_then(|index| groups.get_mut(index));
-        if let (Some(group), Ok(id)) = (group, EventId::parse(id)) {
-            group.dropped.push(id);
-        }
-    }
-    for (number, problem) in pairs(&failures) {
-        if let Some(group) = index(number).and_then(|index| groups.get_mut(index)) {
-            group.failure = Some(problem.clone());
-        }
-    }
-    Ok(CommitOutcome { groups })
-}
-
-fn pairs(flat: &[String]) -> impl Iterator<Item = (&String, &String)> {
-    flat.chunks_exact(2).filter_map(|pair| Some((pair.first()?, pair.get(1)?)))
+/// The keys of one queue, for the scripts that take entries out of it.
+pub(super) fn whole_queue(orchestrator: &OrchestratorId) -> [String; 8] {
+    [
+        keys::QUEUES.to_owned(),
+        keys::queue(orchestrator),
+        keys::queue_data(orchestrator),
+        keys::queue_meta(orchestrator),
+        keys::queue_priorities(orchestrator),
+        keys::expiries(orchestrator),
+        keys::claims(orchestrator),
+        keys::RECEIPTS.to_owned(),
+    ]
 }
 
 /// Whether another kind of value lies under the queue's name: a legacy list, which is drained, not
@@ -212,17 +108,14 @@ impl EventQueue for RedisBackplane {
         let bodies: Values = redis::from_redis_value(bodies).map_err(|error| corrupt(error.to_string()))?;
         // Somebody else may use that name for something else; then every delivery counts as the first.
         let in_flight: Values = redis::from_redis_value(in_flight).unwrap_or_else(|_| vec![None; ids.len()]);
-        let attempts = |record: Option<Vec<u8>>| {
-            let record = record.and_then(|json| serde_json::from_slice::<InFlight>(&json).ok());
-            record.map_or(0, |record| record.attempts)
-        };
         let found = ids.iter().zip(bodies).zip(in_flight).filter_map(|((id, body), record)| {
+            let record = record.and_then(|json| InFlight::read(&json)).unwrap_or_default();
             body.map(|body| Loaded {
                 id: id.clone(),
                 body: Bytes::from(body),
-                attempts: attempts(record),
-                crashes: 0,
-                history: Vec::new(),
+                attempts: record.attempts,
+                crashes: record.crashes,
+                history: record.history,
             })
         });
         Ok(found.collect())
@@ -230,21 +123,41 @@ impl EventQueue for RedisBackplane {
 
     async fn claim(
         &self,
-        _: &OrchestratorId,
-        _: ConnectionId,
+        orchestrator: &OrchestratorId,
+        connection: ConnectionId,
         ids: &[EventId],
-        _: Timestamp,
-        _: Timestamp,
+        until: Timestamp,
+        now: Timestamp,
     ) -> Result<Vec<Option<u32>>> {
-        Ok(vec![Some(0); ids.len()])
+        self.grant(orchestrator, connection, ids, until, now).await
     }
 
-    async fn release(&self, _: &OrchestratorId, _: ConnectionId, _: &[EventId], _: Timestamp) -> Result<()> {
-        Ok(())
+    async fn release(
+        &self,
+        orchestrator: &OrchestratorId,
+        connection: ConnectionId,
+        ids: &[EventId],
+        not_before: Timestamp,
+    ) -> Result<()> {
+        self.let_go(orchestrator, connection, ids, not_before).await
     }
 
-    async fn places(&self, _: &OrchestratorId, ids: &[EventId]) -> Result<Vec<Option<u64>>> {
-        Ok(vec![None; ids.len()])
+    async fn places(&self, orchestrator: &OrchestratorId, ids: &[EventId]) -> Result<Vec<Option<u64>>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipe = redis::pipe();
+        pipe.ignore_errors();
+        for id in ids {
+            pipe.zrank(keys::queue(orchestrator), id.as_str());
+        }
+        let ranks: Vec<Value> =
+            pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))?;
+        let place = |rank: Value| match rank {
+            Value::Int(rank) => u64::try_from(rank).ok().map(|rank| rank + 1),
+            _ => None,
+        };
+        Ok(ranks.into_iter().map(place).collect())
     }
 
     async fn depths(&self, orchestrators: &[OrchestratorId]) -> Result<Vec<u64>> {
@@ -266,26 +179,28 @@ impl EventQueue for RedisBackplane {
     }
 
     async fn expire(&self, now: Timestamp) -> Result<Vec<Expired>> {
-        let cutoff = now.minus(RETENTION.saturating_sub(EXPIRY_SLACK));
-        let mut due = redis::cmd("ZRANGEBYSCORE");
-        due.arg(keys::QUEUES).arg("-inf").arg(cutoff.0).arg("LIMIT").arg(0).arg(EXPIRE_PAGE);
-        let names: Vec<String> = self.run(&due).await?;
         let mut expired = Vec::new();
-        for name in names {
-            let orchestrator = OrchestratorId::parse(&name).map_err(|error| corrupt(error.to_string()))?;
-            let names = [
-                keys::QUEUES.to_owned(),
-                keys::queue(&orchestrator),
-                keys::queue_data(&orchestrator),
-                keys::queue_meta(&orchestrator),
-                keys::queue_priorities(&orchestrator),
-            ];
-            let mut call = scripts::call(&scripts::EXPIRE, &names);
-            call.arg(orchestrator.as_str()).arg(cutoff.0).arg(RETENTION.as_secs());
-            let count: u64 = self.run(&call).await?;
-            if count > 0 {
-                expired.push(Expired { orchestrator, count });
+        for _ in 0..EXPIRE_PAGES {
+            let mut due = redis::cmd("ZRANGEBYSCORE");
+            due.arg(keys::QUEUES).arg("-inf").arg(format!("({}", now.0)).arg("LIMIT").arg(0).arg(EXPIRE_PAGE);
+            let names: Vec<String> = self.run(&due).await?;
+            if names.is_empty() {
+                break;
             }
+            let parse =
+                |name: &String| OrchestratorId::parse(name).map_err(|error| corrupt(error.to_string()));
+            let orchestrators = names.iter().map(parse).collect::<Result<Vec<_>>>()?;
+            let mut pipe = redis::pipe();
+            for orchestrator in &orchestrators {
+                let mut call = scripts::call(&scripts::EXPIRE, &whole_queue(orchestrator));
+                call.arg(orchestrator.as_str()).arg(now.0).arg(KEPT.as_millis().to_string());
+                call.arg(RETENTION.as_secs()).arg(QUEUE_CAPACITY).arg(RECEIPTS_KEPT);
+                call.arg(keys::RECEIPTS_PREFIX);
+                pipe.add_command(call);
+            }
+            let counts: Vec<u64> = self.run_all(&pipe).await?;
+            let counted = orchestrators.into_iter().zip(counts).filter(|(_, count)| *count > 0);
+            expired.extend(counted.map(|(orchestrator, count)| Expired { orchestrator, count }));
         }
         Ok(expired)
     }

@@ -13,6 +13,7 @@ use crate::{
         Result,
         queue::{LegacySource, RETENTION},
         registry::{Attach, AttachOutcome, Attached, ConnectionRegistry, Detach, Remembered, Replaced},
+        rules::Losses,
         sessions::{SESSION_LIFETIME, SessionRecord},
     },
     domain::{
@@ -27,6 +28,8 @@ use serde::Deserialize;
 pub(super) const CONNECTION_LIFETIME: Duration = Duration::from_secs(120);
 /// After how long without a sign of life a hub is gone.
 const NODE_LIFETIME: Duration = Duration::from_secs(15);
+/// How long it is remembered what a daemon was told of.
+const TOLD_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
 impl RedisBackplane {
     async fn try_attach(&self, request: &Attach) -> Result<Vec<Value>> {
@@ -52,6 +55,8 @@ impl RedisBackplane {
             keys::legacy_claim(&routing),
             keys::revoked(session.as_str()),
             keys::revoked_before(orchestrator),
+            keys::queue_meta(orchestrator),
+            keys::told(orchestrator, daemon),
         ];
         let mut call = scripts::call(&scripts::ATTACH, &names);
         call.arg(connection.to_string()).arg(request.node.as_str()).arg(daemon.as_str()).arg(request.limit);
@@ -60,7 +65,7 @@ impl RedisBackplane {
         call.arg(CONNECTION_LIFETIME.as_secs()).arg(RETENTION.as_secs());
         call.arg(json(&ConnectionRecord::of(request, request.now))?);
         call.arg(request.issued_at.map(|at| at.0.to_string()).unwrap_or_default());
-        call.arg(INDEX_LIFETIME.as_secs());
+        call.arg(INDEX_LIFETIME.as_secs()).arg(TOLD_LIFETIME.as_secs());
         let mut pipe = redis::pipe();
         pipe.add_command(call);
         pipe.zadd(keys::ALL_CONNECTIONS, connection.to_string(), 0).ignore();
@@ -148,7 +153,8 @@ fn attached(reply: &[Value]) -> Result<Attached> {
         replaced,
         subscriptions: serde_json::from_str(&subscriptions).ok(),
         depth: integer(reply.get(3)),
-        gap: None,
+        gap: Losses { dropped: integer(reply.get(5)), expired: integer(reply.get(6)) }
+            .since(Losses::default()),
         legacy: integer(reply.get(4)) > 0,
     })
 }

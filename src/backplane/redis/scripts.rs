@@ -36,6 +36,8 @@ scripts! {
     PURGE = "purge.lua",
     ACKNOWLEDGE = "acknowledge.lua",
     SILENT = "silent.lua",
+    GRANT = "grant.lua",
+    LET_GO = "let_go.lua",
 }
 
 /// Starts a call of `script` with its keys; the arguments follow with [`Cmd::arg`].

@@ -53,6 +53,17 @@ impl Transaction<'_> {
         Ok(written == 1)
     }
 
+    /// Forgets that an id was acknowledged; `false` when it was not remembered.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn forget_acknowledged(&mut self, orchestrator: &OrchestratorId, id: &EventId) -> Result<bool> {
+        let known = acknowledged::table
+            .filter(acknowledged::orchestrator.eq(orchestrator.as_str()))
+            .filter(acknowledged::event_id.eq(id.as_str()));
+        Ok(diesel::delete(known).execute(self.connection)? > 0)
+    }
+
     /// Forgets the `count` ids of an orchestrator that were acknowledged first. This reads all of
     /// them, so it is for many at a time.
     ///

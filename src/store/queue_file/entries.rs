@@ -28,6 +28,8 @@ pub struct Entry<'a> {
     pub time: Timestamp,
     /// Higher is sent first.
     pub priority: i32,
+    /// After this it has waited for too long.
+    pub due: Timestamp,
     /// Its JSON.
     pub body: &'a [u8],
 }
@@ -39,6 +41,10 @@ pub struct LoadedEntry {
     pub body: Vec<u8>,
     /// How often it was written to a socket of that instance.
     pub attempts: u32,
+    /// How often a connection of that instance broke within seconds of it.
+    pub crashes: u32,
+    /// How those deliveries ended, as JSON; `None` where there were none.
+    pub history: Option<String>,
 }
 
 impl Transaction<'_> {
@@ -54,6 +60,7 @@ impl Transaction<'_> {
                 queue_entries::time_ms.eq(entry.time.0),
                 queue_entries::priority.eq(entry.priority),
                 queue_entries::body.eq(entry.body),
+                queue_entries::due_ms.eq(entry.due.0),
             ))
             .on_conflict((queue_entries::orchestrator, queue_entries::event_id))
             .do_nothing()
@@ -73,6 +80,7 @@ impl Transaction<'_> {
             return Ok(false);
         }
         self.forget_deliveries(orchestrator, id)?;
+        self.forget_claim(orchestrator, id)?;
         Ok(true)
     }
 
@@ -109,12 +117,19 @@ impl Transaction<'_> {
             )
             .filter(queue_entries::orchestrator.eq(orchestrator.as_str()))
             .filter(queue_entries::event_id.eq(id.as_str()))
-            .select((queue_entries::body, in_flight::attempts.nullable()))
-            .first::<(Vec<u8>, Option<i64>)>(self.connection)
+            .select((
+                queue_entries::body,
+                in_flight::attempts.nullable(),
+                in_flight::crashes.nullable(),
+                in_flight::history.nullable(),
+            ))
+            .first::<(Vec<u8>, Option<i64>, Option<i64>, Option<String>)>(self.connection)
             .optional()?;
-        Ok(found.map(|(body, attempts)| LoadedEntry {
+        Ok(found.map(|(body, attempts, crashes, history)| LoadedEntry {
             body,
-            attempts: attempts.map_or(0, |attempts| u32::try_from(attempts).unwrap_or(u32::MAX)),
+            attempts: attempts.map_or(0, count),
+            crashes: crashes.map_or(0, count),
+            history,
         }))
     }
 
@@ -147,23 +162,43 @@ impl Transaction<'_> {
             .collect()
     }
 
-    /// The `count` oldest of what waits and is from before `before`, oldest first.
+    /// The `count` oldest of what waits, oldest first.
     ///
     /// # Errors
     /// When the file cannot be read, or holds an id that is none.
-    pub fn oldest(
-        &mut self,
-        orchestrator: &OrchestratorId,
-        before: Timestamp,
-        count: i64,
-    ) -> Result<Vec<EventId>> {
+    pub fn oldest(&mut self, orchestrator: &OrchestratorId, count: i64) -> Result<Vec<EventId>> {
         let ids: Vec<String> = queue_entries::table
             .filter(queue_entries::orchestrator.eq(orchestrator.as_str()))
-            .filter(queue_entries::time_ms.lt(before.0))
             .order((queue_entries::time_ms, queue_entries::arrival))
             .limit(count)
             .select(queue_entries::event_id)
             .load(self.connection)?;
         ids.iter().map(|id| EventId::parse(id).map_err(foreign_id)).collect()
     }
+
+    /// At most `limit` events of all orchestrators that have waited for too long at `now`, in the order
+    /// of becoming due.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds an id that is none.
+    pub fn due(&mut self, now: Timestamp, limit: i64) -> Result<Vec<(OrchestratorId, EventId)>> {
+        let rows: Vec<(String, String)> = queue_entries::table
+            .filter(queue_entries::due_ms.lt(now.0))
+            .order((queue_entries::due_ms, queue_entries::arrival))
+            .limit(limit)
+            .select((queue_entries::orchestrator, queue_entries::event_id))
+            .load(self.connection)?;
+        let parse = |(orchestrator, id): &(String, String)| {
+            Ok((
+                OrchestratorId::parse(orchestrator).map_err(foreign_id)?,
+                EventId::parse(id).map_err(foreign_id)?,
+            ))
+        };
+        rows.iter().map(parse).collect()
+    }
+}
+
+/// A number as it is counted; the file holds them wider.
+pub(super) fn count(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }

@@ -2,7 +2,7 @@
 
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl, query_dsl::methods::FilterDsl, upsert::excluded};
 
-use super::{Transaction, schema::in_flight};
+use super::{Transaction, entries::count, schema::in_flight};
 use crate::{
     domain::{
         clock::Timestamp,
@@ -24,9 +24,44 @@ pub struct Delivery<'a> {
     pub attempts: u32,
     /// When.
     pub at: Timestamp,
+    /// How often a connection broke within seconds of it.
+    pub crashes: u32,
+    /// How the earlier deliveries ended, as JSON.
+    pub history: &'a str,
+}
+
+/// A delivery that is written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownDelivery {
+    /// To which instance.
+    pub daemon: String,
+    /// On which connection.
+    pub connection: String,
+    /// How often by then.
+    pub attempts: u32,
+    /// When.
+    pub at: Timestamp,
 }
 
 impl Transaction<'_> {
+    /// The latest delivery of an event to each daemon instance.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn deliveries(&mut self, orchestrator: &OrchestratorId, id: &EventId) -> Result<Vec<KnownDelivery>> {
+        let known = QueryDsl::filter(in_flight::table, in_flight::orchestrator.eq(orchestrator.as_str()));
+        let known = QueryDsl::filter(known, in_flight::event_id.eq(id.as_str()));
+        let columns = (in_flight::daemon, in_flight::connection, in_flight::attempts, in_flight::sent_at_ms);
+        let rows: Vec<(String, String, i64, i64)> = QueryDsl::select(known, columns).load(self.connection)?;
+        let delivery = |(daemon, connection, attempts, at)| KnownDelivery {
+            daemon,
+            connection,
+            attempts: count(attempts),
+            at: Timestamp(at),
+        };
+        Ok(rows.into_iter().map(delivery).collect())
+    }
+
     /// Writes down a delivery, unless a later one is known. The event must be waiting, or its record
     /// would outlive it.
     ///
@@ -41,6 +76,8 @@ impl Transaction<'_> {
                 in_flight::attempts.eq(i64::from(delivery.attempts)),
                 in_flight::sent_at_ms.eq(delivery.at.0),
                 in_flight::connection.eq(delivery.connection.to_string()),
+                in_flight::crashes.eq(i64::from(delivery.crashes)),
+                in_flight::history.eq(delivery.history),
             ))
             .on_conflict((in_flight::orchestrator, in_flight::event_id, in_flight::daemon))
             .do_update()
@@ -48,6 +85,8 @@ impl Transaction<'_> {
                 in_flight::attempts.eq(excluded(in_flight::attempts)),
                 in_flight::sent_at_ms.eq(excluded(in_flight::sent_at_ms)),
                 in_flight::connection.eq(excluded(in_flight::connection)),
+                in_flight::crashes.eq(excluded(in_flight::crashes)),
+                in_flight::history.eq(excluded(in_flight::history)),
             ));
         FilterDsl::filter(insert, in_flight::attempts.le(excluded(in_flight::attempts)))
             .execute(self.connection)?;

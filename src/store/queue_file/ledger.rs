@@ -5,12 +5,12 @@ use diesel::{
     Selectable, SelectableHelper,
 };
 
-use super::{Transaction, foreign_id, schema::ledgers};
+use super::{Transaction, schema::ledgers};
 use crate::{domain::ids::OrchestratorId, store::Result};
 
 /// What became of the events of one orchestrator. Always:
 /// `accepted = acknowledged + expired + dropped + dead + queued`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = ledgers)]
 pub struct Ledger {
     /// Events taken in, since the beginning.
@@ -25,10 +25,14 @@ pub struct Ledger {
     pub dead: i64,
     /// Events that wait now, in flight or not.
     pub queued: i64,
-    /// Acknowledged ids that are remembered now.
+    /// Ids that are remembered now as taken or given up.
     pub remembered: i64,
-    /// Dead letters that are kept now.
-    pub dead_letters: i64,
+    /// How many drops a daemon was told of last.
+    pub told_dropped: i64,
+    /// How many expiries a daemon was told of last.
+    pub told_expired: i64,
+    /// The tenant, where it is known. Once known, it is only replaced.
+    pub organization: Option<String>,
 }
 
 impl Ledger {
@@ -70,23 +74,11 @@ impl Transaction<'_> {
     /// When the file cannot be written.
     pub fn write_ledger(&mut self, orchestrator: &OrchestratorId, ledger: &Ledger) -> Result<()> {
         diesel::insert_into(ledgers::table)
-            .values((ledgers::orchestrator.eq(orchestrator.as_str()), *ledger))
+            .values((ledgers::orchestrator.eq(orchestrator.as_str()), ledger))
             .on_conflict(ledgers::orchestrator)
             .do_update()
             .set(ledger)
             .execute(self.connection)?;
         Ok(())
-    }
-
-    /// The orchestrators that events wait for.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or holds an id that is none.
-    pub fn awaited(&mut self) -> Result<Vec<OrchestratorId>> {
-        let ids: Vec<String> = ledgers::table
-            .filter(ledgers::queued.gt(0))
-            .select(ledgers::orchestrator)
-            .load(self.connection)?;
-        ids.iter().map(|id| OrchestratorId::parse(id).map_err(foreign_id)).collect()
     }
 }

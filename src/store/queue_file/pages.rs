@@ -1,10 +1,12 @@
-//! Looking through a queue, and emptying it.
+//! Looking through a queue.
 
-use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, RunQueryDsl, dsl::max};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, JoinOnDsl, OptionalExtension, QueryDsl, RunQueryDsl, dsl::max,
+};
 
 use super::{
     Transaction, foreign_id,
-    schema::{in_flight, queue_entries},
+    schema::{in_flight, ledgers, queue_entries},
 };
 use crate::{
     domain::{
@@ -13,6 +15,8 @@ use crate::{
     },
     store::Result,
 };
+
+diesel::allow_tables_to_appear_in_same_query!(ledgers, queue_entries);
 
 /// One waiting event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,15 +76,38 @@ impl Transaction<'_> {
         Ok(page)
     }
 
-    /// Removes everything that waits, with its deliveries; returns how many events that were.
+    /// One waiting event, with its place by age, counted from 1; `None` when it does not wait.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    pub fn remove_all(&mut self, orchestrator: &OrchestratorId) -> Result<i64> {
-        let deliveries = in_flight::table.filter(in_flight::orchestrator.eq(orchestrator.as_str()));
-        diesel::delete(deliveries).execute(self.connection)?;
-        let waiting = queue_entries::table.filter(queue_entries::orchestrator.eq(orchestrator.as_str()));
-        let removed = diesel::delete(waiting).execute(self.connection)?;
-        Ok(i64::try_from(removed).unwrap_or(i64::MAX))
+    /// When the file cannot be read.
+    pub fn place(&mut self, orchestrator: &OrchestratorId, id: &EventId) -> Result<Option<(u64, Timestamp)>> {
+        let own = queue_entries::table.filter(queue_entries::orchestrator.eq(orchestrator.as_str()));
+        let found: Option<(i64, i64)> = own
+            .filter(queue_entries::event_id.eq(id.as_str()))
+            .select((queue_entries::time_ms, queue_entries::arrival))
+            .first(self.connection)
+            .optional()?;
+        let Some((time, arrival)) = found else { return Ok(None) };
+        let older = queue_entries::time_ms
+            .lt(time)
+            .or(queue_entries::time_ms.eq(time).and(queue_entries::arrival.lt(arrival)));
+        let older: i64 = own.filter(older).count().get_result(self.connection)?;
+        Ok(Some((u64::try_from(older).unwrap_or_default() + 1, Timestamp(time))))
+    }
+
+    /// The orchestrators that an event waits for.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds an id that is none.
+    pub fn awaiting(&mut self, id: &EventId) -> Result<Vec<OrchestratorId>> {
+        let rows: Vec<String> = ledgers::table
+            .inner_join(
+                queue_entries::table.on(queue_entries::orchestrator
+                    .eq(ledgers::orchestrator)
+                    .and(queue_entries::event_id.eq(id.as_str()))),
+            )
+            .select(ledgers::orchestrator)
+            .load(self.connection)?;
+        rows.iter().map(|row| OrchestratorId::parse(row).map_err(foreign_id)).collect()
     }
 }

@@ -4,7 +4,7 @@ use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
 
 use super::{
     Transaction,
-    schema::{registrations, revoked_before, revoked_tokens, sessions, subscriptions},
+    schema::{registrations, revoked_before, revoked_tokens, sessions, subscriptions, told},
 };
 use crate::{
     domain::{
@@ -181,7 +181,8 @@ impl Transaction<'_> {
         Ok(until.is_some())
     }
 
-    /// Forgets subscriptions, sessions, registrations and revocations that are over at `now`; returns how many.
+    /// Forgets subscriptions, sessions, registrations, revocations and notes of what daemons were told
+    /// that are over at `now`; returns how many.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -196,6 +197,8 @@ impl Transaction<'_> {
         let over = revoked_before::table.filter(revoked_before::expires_at_ms.le(now.0));
         forgotten += diesel::delete(over).execute(connection)?;
         let over = revoked_tokens::table.filter(revoked_tokens::expires_at_ms.le(now.0));
+        forgotten += diesel::delete(over).execute(connection)?;
+        let over = told::table.filter(told::expires_at_ms.le(now.0));
         forgotten += diesel::delete(over).execute(connection)?;
         Ok(forgotten)
     }

@@ -8,6 +8,7 @@ diesel::table! {
         time_ms -> BigInt,
         priority -> Integer,
         body -> Binary,
+        due_ms -> BigInt,
     }
 }
 
@@ -21,7 +22,9 @@ diesel::table! {
         dead -> BigInt,
         queued -> BigInt,
         remembered -> BigInt,
-        dead_letters -> BigInt,
+        told_dropped -> BigInt,
+        told_expired -> BigInt,
+        organization -> Nullable<Text>,
     }
 }
 
@@ -42,18 +45,67 @@ diesel::table! {
         attempts -> BigInt,
         sent_at_ms -> BigInt,
         connection -> Text,
+        crashes -> BigInt,
+        history -> Text,
     }
 }
 
 diesel::table! {
-    dead_letters (sequence) {
+    unfiled (sequence) {
         sequence -> BigInt,
+        key -> Text,
         orchestrator -> Text,
+        organization -> Nullable<Text>,
         event_id -> Text,
         reason -> Text,
         attempts -> BigInt,
-        body -> Binary,
+        daemon -> Nullable<Text>,
+        history -> Text,
         at_ms -> BigInt,
+        body -> Binary,
+    }
+}
+
+diesel::table! {
+    told (orchestrator, daemon) {
+        orchestrator -> Text,
+        daemon -> Text,
+        dropped -> BigInt,
+        expired -> BigInt,
+        expires_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    claims (orchestrator, event_id) {
+        orchestrator -> Text,
+        event_id -> Text,
+        holder -> Nullable<Text>,
+        until_ms -> BigInt,
+        grants -> BigInt,
+        not_before_ms -> BigInt,
+        last -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    receipts (sequence) {
+        sequence -> BigInt,
+        organization -> Text,
+        event_id -> Text,
+        orchestrator -> Text,
+        outcome -> Text,
+        at_ms -> BigInt,
+        daemon -> Nullable<Text>,
+        attempts -> BigInt,
+        reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    receipt_counts (organization) {
+        organization -> Text,
+        kept -> BigInt,
     }
 }
 

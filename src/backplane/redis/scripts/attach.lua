@@ -1,16 +1,17 @@
 -- Counts a connection: revocation, take-over by daemon instance, quota.
 -- KEYS: connections, connection, instances, session, orchestrator's sessions, instance's sessions,
 -- revocation, legacy revocations, subscriptions, queue, daemon's legacy list, routing queue, claims (3),
--- the session's revocation, the orchestrator's.
+-- the session's revocation, the orchestrator's, meta, what the daemon was told of.
 -- ARGV: connection, node, daemon, limit, jti, session id, session record, session lifetime (s),
 -- connection lifetime (s), retention (s), connection record, when the token was issued (ms) or '', index
--- lifetime (s).
--- Returns {'revoked'}, {'full', member…}, or {'attached', replaced, subscriptions, depth, legacy}.
+-- lifetime (s), how long what a daemon was told of is remembered (s).
+-- Returns {'revoked'}, {'full', member…}, or {'attached', replaced, subscriptions, depth, legacy, dropped,
+-- expired}.
 local connections, connection, instances, session = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local call = redis.call
 if call('EXISTS', KEYS[7], KEYS[16]) > 0 then return { 'revoked' } end
 if ARGV[5] ~= '' and call('SISMEMBER', KEYS[8], ARGV[5]) == 1 then return { 'revoked' } end
-local records = call('MGET', session, KEYS[9], KEYS[17])
+local records = call('MGET', session, KEYS[9], KEYS[17], KEYS[19])
 local record, valid_from = records[1], records[3]
 -- A token that does not say when it was issued cannot be told from an old one.
 if valid_from and (tonumber(ARGV[12]) or -1) < (tonumber(valid_from) or math.huge) then return { 'revoked' } end
@@ -52,4 +53,25 @@ if call('SADD', KEYS[6], ARGV[6]) == 1 then call('EXPIRE', KEYS[6], ARGV[13]) en
 local depth = redis.pcall('ZCARD', KEYS[10])
 local legacy = call('EXISTS', KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15])
 if type(depth) == 'table' then depth, legacy = 0, 1 end
-return { 'attached', replaced, records[2] or '', depth, legacy }
+
+-- What was lost since the daemon was last told, or, if it never was, since any other one was. The counters
+-- begin anew when the orchestrator is not heard of for long: then what was told before counts for nothing.
+local books = redis.pcall('HMGET', KEYS[18], 'dropped', 'expired', 'epoch', 'told')
+local dropped, expired = 0, 0
+if not books.err then
+  local losses = (books[1] or '0') .. ' ' .. (books[2] or '0')
+  local told = (books[3] or '0') .. ' ' .. losses
+  if records[4] ~= told then
+    local epoch, told_dropped, told_expired = string.match(records[4] or '', '^(%d+) (%d+) (%d+)$')
+    if not epoch then
+      told_dropped, told_expired = string.match(books[4] or '', '^(%d+) (%d+)$')
+    elseif epoch ~= books[3] then
+      told_dropped, told_expired = 0, 0
+    end
+    dropped = math.max(tonumber(books[1] or 0) - tonumber(told_dropped or 0), 0)
+    expired = math.max(tonumber(books[2] or 0) - tonumber(told_expired or 0), 0)
+    call('SET', KEYS[19], told, 'EX', ARGV[14])
+  end
+  if losses ~= '0 0' and losses ~= books[4] then call('HSET', KEYS[18], 'told', losses) end
+end
+return { 'attached', replaced, records[2] or '', depth, legacy, dropped, expired }

@@ -1,18 +1,24 @@
--- One group commit. For each orchestrator its changes and its counters move in this one step. A group
--- whose keys somebody else uses for something else fails alone.
+-- One group commit. For each orchestrator its changes, its counters and its receipts move in this one
+-- step, by the rules of `backplane/rules`. A group whose keys somebody else uses for something else fails
+-- alone.
 --
--- KEYS: queues, recent acks; then per group: queue, data, meta, acks, acks before, priorities, dead
--- letters, claimed legacy list.
--- ARGV: now (ms), queue capacity, retention (s), ack memory, recent acks, dead letter capacity, groups;
--- then per group: orchestrator; count and ids completed; count and (id, ms, priority, body) to store;
--- count and ids acknowledged; count and (id, reason, attempts) dead.
--- Returns: one letter per store in order (S stored, D duplicate, A already acknowledged, E failed), how
--- many entries left each group's queue by acknowledgement, the dropped as (group, id) pairs, and the
--- failures as (group, problem) pairs.
-local queues, recent = KEYS[1], KEYS[2]
+-- KEYS: queues, recent acks, organizations with receipts, unfiled dead letters; then per group: queue, data,
+-- meta, acks, acks before, priorities, claimed legacy list, expiries, claims.
+-- ARGV: now (ms), queue capacity, retention (s), ack memory, recent acks, how long an entry is kept (ms),
+-- capacity for unfiled dead letters, receipts kept, receipts prefix, groups; then per group: orchestrator,
+-- organization or ''; count and (id, daemon, attempts) completed; count and (id, ms, priority, expiry or '',
+-- body) to store; count and (id, connection, until) claims; count and (id, priority, expiry or '', body) to
+-- redrive; count and (id, daemon, attempts) acknowledged; count and (id, reason, attempts, daemon, history)
+-- dead.
+-- Returns: one letter per store in order (S stored, D duplicate, A already acknowledged, E failed); for each
+-- group how many entries left its queue by acknowledgement, how many as dead letters, and how many came
+-- back; the dropped as (group, id) pairs; the failures as (group, problem) pairs; and how many unfiled dead
+-- letters were lost.
+local queues, recent, organizations, unfiled = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now, capacity, retention = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-local ack_memory, recent_acks, dead_capacity = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local argument, key = 7, 3
+local ack_memory, recent_acks, keep = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local unfiled_capacity, receipts_kept, receipts_prefix = ARGV[7], ARGV[8], ARGV[9]
+local argument, key = 10, 5
 local call = redis.call
 
 -- The next list of the group: its length, then that many records of `width` arguments.
@@ -23,19 +29,38 @@ local function list(width)
   return count, first
 end
 
-local outcomes, left_counts, drops, failures, fresh_acks = {}, {}, {}, {}, {}
+local outcomes, counts, drops, failures, fresh_acks, receipted = {}, {}, {}, {}, {}, {}
+local given_up = false
 
-for group = 1, tonumber(ARGV[7]) do
-  local queue, data, meta, acks = KEYS[key], KEYS[key + 1], KEYS[key + 2], KEYS[key + 3]
-  local acks_before, priorities, dead, claimed = KEYS[key + 4], KEYS[key + 5], KEYS[key + 6], KEYS[key + 7]
-  key = key + 8
-  argument = argument + 1
-  local orchestrator = ARGV[argument]
-  local completed_count, completed = list(1)
-  local store_count, stores = list(4)
-  local ack_count, taken = list(1)
-  local dead_count, buried_list = list(3)
-  local letters, left = {}, 0
+for group = 1, tonumber(ARGV[10]) do
+  local queue, data, meta, acks, acks_before = KEYS[key], KEYS[key + 1], KEYS[key + 2], KEYS[key + 3], KEYS[key + 4]
+  local priorities, claimed, expiries, claims = KEYS[key + 5], KEYS[key + 6], KEYS[key + 7], KEYS[key + 8]
+  key = key + 9
+  local orchestrator, organization = ARGV[argument + 1], ARGV[argument + 2]
+  argument = argument + 2
+  local completed_count, completed = list(3)
+  local store_count, stores = list(5)
+  local claim_count, claim_list = list(3)
+  local redriven_count, redriven_list = list(4)
+  local ack_count, taken = list(3)
+  local dead_count, buried_list = list(5)
+  local letters, left, buried, redriven = {}, 0, 0, 0
+
+  -- Most queues have neither priorities nor expiries nor claims: asking once spares three commands for
+  -- each entry that leaves.
+  local side
+  local function has_side()
+    if side == nil then side = call('EXISTS', priorities, expiries, claims) > 0 end
+    return side
+  end
+  local function forget(id)
+    call('HDEL', data, id)
+    if has_side() then
+      call('ZREM', priorities, id)
+      call('ZREM', expiries, id)
+      call('HDEL', claims, id)
+    end
+  end
 
   -- An original publisher may have made a list under the queue's name: it is ingress, set it aside.
   local function remove(id)
@@ -48,9 +73,20 @@ for group = 1, tonumber(ARGV[7]) do
       return false
     end
     if removed == 0 then return false end
-    call('HDEL', data, id)
-    call('ZREM', priorities, id)
+    forget(id)
     return true
+  end
+
+  local stream
+  -- What cannot be receipted is delivered all the same.
+  local function receipt(id, outcome, ...)
+    if not stream then
+      local owner = organization
+      if owner == '' then owner = call('HGET', meta, 'organization') or '-' end
+      stream, receipted[owner] = receipts_prefix .. owner, true
+    end
+    redis.pcall('XADD', stream, 'MAXLEN', '~', receipts_kept, '*', 'event', id, 'orchestrator', orchestrator,
+      'outcome', outcome, 'at', now, ...)
   end
 
   -- Acknowledged ids live in two generations, so that the memory is bounded without a scan and never
@@ -66,79 +102,123 @@ for group = 1, tonumber(ARGV[7]) do
     return true
   end
 
+  local first_due = math.huge
+  local function append(id, ms, priority, expiry, body)
+    -- Arrival order inside one millisecond is kept in the fraction of the score.
+    local score = tonumber(ms)
+    local beyond = string.format('(%.0f', score + 1)
+    local last = call('ZREVRANGEBYSCORE', queue, beyond, ms, 'WITHSCORES', 'LIMIT', 0, 1)
+    local due = score + keep
+    if last[2] then score = tonumber(last[2]) + 1 / 4096 end
+    -- The body first: an entry never waits without one.
+    call('HSETNX', data, id, body)
+    if call('ZADD', queue, 'NX', string.format('%.17g', score), id) == 0 then return false end
+    if priority ~= '0' then
+      call('ZADD', priorities, priority, id)
+      side = true
+    end
+    if expiry ~= '' then
+      call('ZADD', expiries, expiry, id)
+      due, side = math.min(due, tonumber(expiry)), true
+    end
+    first_due = math.min(first_due, due)
+    return true
+  end
+
   local function apply()
-    local accepted, overtaken, dropped, buried, stored = 0, 0, 0, 0, 0
-    for i = completed, completed + completed_count - 1 do
+    local accepted, overtaken, dropped, stored, fresh = 0, 0, 0, 0, {}
+    for i = completed, completed + (completed_count - 1) * 3, 3 do
       local id = ARGV[i]
       local waited, new = remove(id), remember(id)
-      if waited then
-        left = left + 1
-      elseif new and call('SISMEMBER', acks_before, id) == 0 then
-        accepted, overtaken = accepted + 1, overtaken + 1
+      local first = not waited and new and call('SISMEMBER', acks_before, id) == 0
+      if waited then left = left + 1 end
+      if first then accepted, overtaken = accepted + 1, overtaken + 1 end
+      if waited or first then
+        receipt(id, 'acknowledged', 'daemon', ARGV[i + 1], 'attempts', ARGV[i + 2])
       end
     end
 
-    if store_count > 0 then remove('') end
-    for i = stores, stores + (store_count - 1) * 4, 4 do
-      local id, ms, priority, body = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+    if store_count + redriven_count > 0 then remove('') end
+    for i = stores, stores + (store_count - 1) * 5, 5 do
+      local id = ARGV[i]
       if known(id) then
         letters[#letters + 1] = 'A'
+      elseif append(id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]) then
+        accepted, stored, fresh[id] = accepted + 1, stored + 1, true
+        letters[#letters + 1] = 'S'
       else
-        -- Arrival order inside one millisecond is kept in the fraction of the score.
-        local score = tonumber(ms)
-        local beyond = string.format('(%.0f', score + 1)
-        local last = call('ZREVRANGEBYSCORE', queue, beyond, ms, 'WITHSCORES', 'LIMIT', 0, 1)
-        if last[2] then score = tonumber(last[2]) + 1 / 4096 end
-        -- The body first: an entry never waits without one.
-        call('HSETNX', data, id, body)
-        if call('ZADD', queue, 'NX', string.format('%.17g', score), id) == 1 then
-          if priority ~= '0' then call('ZADD', priorities, priority, id) end
-          accepted, stored = accepted + 1, stored + 1
-          letters[#letters + 1] = 'S'
+        letters[#letters + 1] = 'D'
+      end
+    end
+
+    for i = claim_list, claim_list + (claim_count - 1) * 3, 3 do
+      if fresh[ARGV[i]] then
+        call('HSET', claims, ARGV[i], ARGV[i + 1] .. ' ' .. ARGV[i + 2] .. ' 1 0 -')
+        side = true
+      end
+    end
+
+    for i = redriven_list, redriven_list + (redriven_count - 1) * 4, 4 do
+      local id = ARGV[i]
+      if append(id, now, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) then
+        call('SREM', acks, id)
+        call('SREM', acks_before, id)
+        redriven = redriven + 1
+        -- The counters may be younger than the dead letter.
+        if tonumber(call('HGET', meta, 'dead') or 0) > 0 then
+          call('HINCRBY', meta, 'dead', -1)
         else
-          letters[#letters + 1] = 'D'
+          accepted = accepted + 1
         end
       end
     end
 
-    for i = taken, taken + ack_count - 1 do
-      if remove(ARGV[i]) then
+    for i = taken, taken + (ack_count - 1) * 3, 3 do
+      local id = ARGV[i]
+      if remove(id) then
         left = left + 1
-        remember(ARGV[i])
+        remember(id)
+        receipt(id, 'acknowledged', 'daemon', ARGV[i + 1], 'attempts', ARGV[i + 2])
       end
     end
 
-    for i = buried_list, buried_list + (dead_count - 1) * 3, 3 do
-      local id, reason, attempts = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-      local body = call('HGET', data, id)
-      if remove(id) then
-        buried = buried + 1
+    for i = buried_list, buried_list + (dead_count - 1) * 5, 5 do
+      local id, reason, attempts, daemon = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+      if type(redis.pcall('ZSCORE', queue, id)) == 'string' then
+        local owner = organization
+        if owner == '' then owner = call('HGET', meta, 'organization') or '' end
+        -- First, so that it is never nowhere.
+        call('XADD', unfiled, '*', 'orchestrator', orchestrator, 'organization', owner, 'event', id,
+          'reason', reason, 'attempts', attempts, 'daemon', daemon, 'history', ARGV[i + 4], 'at', now,
+          'body', call('HGET', data, id) or '')
+        remove(id)
         remember(id)
-        call('LPUSH', dead, '{"id":' .. cjson.encode(id) .. ',"reason":"' .. reason .. '","attempts":' .. attempts
-          .. ',"at":' .. now .. ',"event":' .. (body or 'null') .. '}')
+        buried, given_up = buried + 1, true
+        receipt(id, 'dead', 'daemon', daemon, 'attempts', attempts, 'reason', reason)
       end
-    end
-    if buried > 0 then
-      call('LTRIM', dead, 0, dead_capacity - 1)
-      call('EXPIRE', dead, retention)
     end
 
     -- After everything that makes room: what is dropped was not taken in the same batch.
-    if stored > 0 then
+    if stored + redriven > 0 then
       local excess = call('ZCARD', queue) - capacity
       if excess > 0 then
         local oldest = call('ZPOPMIN', queue, excess)
         for i = 1, #oldest, 2 do
-          call('HDEL', data, oldest[i])
-          call('ZREM', priorities, oldest[i])
+          forget(oldest[i])
+          receipt(oldest[i], 'dropped')
           drops[#drops + 1] = tostring(group)
           drops[#drops + 1] = oldest[i]
           dropped = dropped + 1
         end
+        call('HSETNX', meta, 'epoch', now)
       end
-      for _, name in ipairs({ queue, data, priorities }) do call('EXPIRE', name, retention) end
-      local first = call('ZRANGE', queue, 0, 0, 'WITHSCORES')
-      if first[2] then call('ZADD', queues, first[2], orchestrator) end
+      call('EXPIRE', queue, retention)
+      call('EXPIRE', data, retention)
+      if has_side() then
+        for _, name in ipairs({ priorities, expiries, claims }) do call('EXPIRE', name, retention) end
+      end
+      call('ZADD', queues, 'LT', string.format('%.0f', first_due), orchestrator)
+      if organization ~= '' then call('HSET', meta, 'organization', organization) end
     end
 
     if remembered > 0 then
@@ -150,7 +230,7 @@ for group = 1, tonumber(ARGV[7]) do
     if acknowledged > 0 then call('HINCRBY', meta, 'acknowledged', acknowledged) end
     if dropped > 0 then call('HINCRBY', meta, 'dropped', dropped) end
     if buried > 0 then call('HINCRBY', meta, 'dead', buried) end
-    if accepted + acknowledged + dropped + buried > 0 then call('EXPIRE', meta, retention) end
+    if accepted + acknowledged + dropped + buried + redriven > 0 then call('EXPIRE', meta, retention) end
   end
 
   local ok, problem = pcall(apply)
@@ -164,7 +244,7 @@ for group = 1, tonumber(ARGV[7]) do
     failures[#failures + 1] = text
   end
   outcomes[group] = table.concat(letters)
-  left_counts[group] = left
+  counts[#counts + 1], counts[#counts + 2], counts[#counts + 3] = left, buried, redriven
 end
 
 if #fresh_acks > 0 then
@@ -175,4 +255,11 @@ if #fresh_acks > 0 then
   redis.pcall('EXPIRE', recent, retention)
 end
 
-return { table.concat(outcomes), left_counts, drops, failures }
+local owners = {}
+for owner in pairs(receipted) do owners[#owners + 1] = owner end
+if #owners > 0 then redis.pcall('SADD', organizations, unpack(owners)) end
+
+local lost = 0
+if given_up then lost = call('XTRIM', unfiled, 'MAXLEN', '~', unfiled_capacity) end
+
+return { table.concat(outcomes), counts, drops, failures, lost }

@@ -1,22 +1,49 @@
--- Removes what has waited too long in one queue.
--- KEYS: queues, queue, data, meta, priorities. ARGV: orchestrator, cutoff (ms), retention (s).
+-- Removes what has waited too long in one queue, by its own word or by the retention.
+-- KEYS: queues, queue, data, meta, priorities, expiries, claims, organizations with receipts.
+-- ARGV: orchestrator, now (ms), how long an entry is kept (ms), retention (s), how many at most, receipts
+-- kept, receipts prefix.
 -- Returns how many entries expired.
-local queues, queue, data, meta, priorities = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local queues, queue, data, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local priorities, expiries, claims = KEYS[5], KEYS[6], KEYS[7]
+local orchestrator, now, keep = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local call = redis.call
 if call('TYPE', queue).ok ~= 'zset' then
-  call('ZREM', queues, ARGV[1])
+  call('ZREM', queues, orchestrator)
+  call('DEL', expiries)
   return 0
 end
-local old = call('ZRANGEBYSCORE', queue, '-inf', '(' .. ARGV[2])
-for _, id in ipairs(old) do
-  call('ZREM', queue, id)
-  call('HDEL', data, id)
-  call('ZREM', priorities, id)
+
+local owner = call('HGET', meta, 'organization') or '-'
+local count = 0
+local function take(ids)
+  for _, id in ipairs(ids) do
+    call('ZREM', expiries, id)
+    if call('ZREM', queue, id) == 1 then
+      call('HDEL', data, id)
+      call('ZREM', priorities, id)
+      call('HDEL', claims, id)
+      redis.pcall('XADD', ARGV[7] .. owner, 'MAXLEN', '~', ARGV[6], '*', 'event', id, 'orchestrator',
+        orchestrator, 'outcome', 'expired', 'at', ARGV[2])
+      count = count + 1
+    end
+  end
 end
-if #old > 0 then
-  call('HINCRBY', meta, 'expired', #old)
-  call('EXPIRE', meta, ARGV[3])
+take(call('ZRANGEBYSCORE', expiries, '-inf', '(' .. ARGV[2], 'LIMIT', 0, ARGV[5]))
+take(call('ZRANGEBYSCORE', queue, '-inf', string.format('(%.0f', now - keep), 'LIMIT', 0, ARGV[5]))
+if count > 0 then
+  redis.pcall('SADD', KEYS[8], owner)
+  call('HINCRBY', meta, 'expired', count)
+  call('HSETNX', meta, 'epoch', ARGV[2])
+  call('EXPIRE', meta, ARGV[4])
 end
-local first = call('ZRANGE', queue, 0, 0, 'WITHSCORES')
-if first[2] then call('ZADD', queues, first[2], ARGV[1]) else call('ZREM', queues, ARGV[1]) end
-return #old
+
+local oldest = call('ZRANGE', queue, 0, 0, 'WITHSCORES')
+if oldest[2] then
+  local due = math.floor(tonumber(oldest[2])) + keep
+  local first = call('ZRANGE', expiries, 0, 0, 'WITHSCORES')
+  if first[2] then due = math.min(due, tonumber(first[2])) end
+  call('ZADD', queues, string.format('%.0f', due), orchestrator)
+else
+  call('ZREM', queues, orchestrator)
+end
+return count
