@@ -1,12 +1,10 @@
 //! What a daemon is told of events that it will never get.
 
 use super::Shelf;
-use crate::{
-    backplane::registry::Gap,
-    domain::{
-        clock::Timestamp,
-        ids::{DaemonId, OrchestratorId},
-    },
+use crate::domain::{
+    clock::Timestamp,
+    gap::Gap,
+    ids::{DaemonId, OrchestratorId},
 };
 
 /// What was lost since the daemon was last told, or, if it never was, since any daemon of the

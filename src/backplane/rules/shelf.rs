@@ -5,11 +5,11 @@ use bytes::Bytes;
 use crate::{
     backplane::{
         commit::{DeadLetter, Sent},
-        registry::Gap,
         trail::Receipt,
     },
     domain::{
         clock::Timestamp,
+        gap::Gap,
         ids::{ConnectionId, DaemonId, EventId, OrchestratorId, OrganizationId},
     },
 };

@@ -7,12 +7,12 @@ use crate::{
     backplane::{
         commit::{Ack, Claim, GroupOutcome, OrchestratorCommit, StoreOutcome},
         queue::{ACK_MEMORY, CLAIM_COURTESY, Expired, QUEUE_CAPACITY},
-        registry::Gap,
         rules::{self, Asking},
         trail::Outcome,
     },
     domain::{
         event::{Audience, Event, EventType},
+        gap::Gap,
         ids::ConnectionId,
     },
 };
