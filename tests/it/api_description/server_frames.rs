@@ -61,6 +61,23 @@ fn refusals(hub: &Hub) -> Vec<Value> {
     frames
 }
 
+/// What is said only to those who asked for it: several events at once, and that they are taken.
+fn extension(world: &mut World) -> Vec<Value> {
+    let identity = Identity::new();
+    let events = [Event::to(&identity), Event::to(&identity).set("ttlMs", 60_000)];
+    world.publish_all(&events);
+    let mut daemon = Daemon::connect_extended(&world.hub, &identity, &json!({}));
+    daemon.send("subscribe", json!({ "eventTypes": ["*"] }));
+    let batch = daemon.next_frame();
+    let ids: Vec<_> = events.iter().map(Event::id).collect();
+    daemon.send("ack", json!({ "eventIds": ids, "confirm": true }));
+    let mut frames = vec![batch];
+    while frames.last().is_some_and(|frame| frame["type"] != "ack_ok") {
+        frames.push(daemon.next_frame());
+    }
+    frames
+}
+
 /// What is said to those who are in, from the first to the last word.
 fn conversation(world: &mut World) -> Vec<Value> {
     let identity = Identity::new();
@@ -87,6 +104,7 @@ fn conversation(world: &mut World) -> Vec<Value> {
     world.publish_all(&[in_channel, Event::to(&identity).set("priority", -3).set("payload", json!({}))]);
     // Each comes a second time, because nobody acknowledges it.
     frames.extend((0..4).map(|_| daemon.next_frame()));
+    frames.extend(extension(world));
     world.hub.ask_to_stop();
     while frames.last().is_some_and(|frame| frame["type"] != "reconnect") {
         frames.push(daemon.next_frame());

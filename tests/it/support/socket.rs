@@ -100,6 +100,32 @@ impl Daemon {
         )
     }
 
+    /// Sends an `auth` frame of protocol 1.1 with every capability and with `more` members; its id.
+    pub(crate) fn auth_extended(&mut self, identity: &Identity, more: &Value) -> String {
+        let mut payload = json!({
+            "accessToken": identity.token,
+            "daemonId": identity.daemon,
+            "orchestratorId": identity.orchestrator,
+            "protocol": "1.1",
+            "capabilities": ["batch", "nack", "progress", "confirm"],
+        });
+        let members = payload.as_object_mut().unwrap();
+        members.extend(more.as_object().unwrap().clone());
+        self.send("auth", payload)
+    }
+
+    /// A connection that speaks protocol 1.1, with `more` members in its `auth`.
+    #[track_caller]
+    pub(crate) fn connect_extended(hub: &Hub, identity: &Identity, more: &Value) -> Self {
+        let mut daemon = Self::open(hub);
+        daemon.auth_extended(identity, more);
+        let frame = daemon.next_frame();
+        assert_eq!(frame["type"], "auth_success", "{frame}");
+        daemon.session = frame["payload"].clone();
+        daemon.identity = Some(identity.clone());
+        daemon
+    }
+
     /// Subscribes, and waits until that has taken effect.
     #[track_caller]
     pub(crate) fn subscribe(&mut self, event_types: &[&str]) {
