@@ -17,6 +17,7 @@ pub mod credential_changes;
 pub mod credentials;
 pub mod daemons;
 pub mod feed;
+pub mod ingress;
 pub mod legacy_keys;
 pub mod members;
 pub mod messages;

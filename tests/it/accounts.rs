@@ -2,6 +2,7 @@
 
 mod channels;
 mod credentials;
+mod ingress;
 mod records;
 mod schema;
 mod support;
