@@ -16,6 +16,8 @@ pub mod channels;
 pub mod credential_changes;
 pub mod credentials;
 pub mod daemons;
+pub mod dead_letter_changes;
+pub mod dead_letters;
 pub mod feed;
 pub mod ingress;
 pub mod legacy_keys;

@@ -11,7 +11,9 @@ use utoipa::ToSchema;
 use super::{
     Multi,
     columns::JsonText,
-    containing, fresh_id, lower,
+    containing,
+    dead_letter_changes::forget_organization,
+    fresh_id, lower,
     page::{Cursor, Page, PageRequest, newest_first},
     write::Failure,
 };
@@ -224,8 +226,8 @@ impl Database {
         })
     }
 
-    /// Deletes an organization with all that belongs to it, and says whether there was one. Users
-    /// belong to nobody, so they stay.
+    /// Deletes an organization with all that belongs to it, its dead letters included, and says whether
+    /// there was one. Users belong to nobody, so they stay.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -234,6 +236,7 @@ impl Database {
             return Ok(false);
         }
         self.write(&[], |connection| {
+            forget_organization(connection, id)?;
             let deleted = diesel::delete(organizations::table.find(id)).execute(connection)?;
             Ok::<_, Failure>(deleted > 0)
         })
