@@ -102,6 +102,9 @@ pub async fn redrive(
     orchestrator: &OrchestratorId,
     letters: Vec<(String, Arc<Event>)>,
 ) -> Result<(), RedriveError> {
+    if letters.is_empty() {
+        return Ok(());
+    }
     if letters.len() > room(shared, orchestrator).await? {
         return Err(RedriveError::QueueFull);
     }

@@ -10,12 +10,7 @@ use uuid::Uuid;
 use super::{dead_letters::DeadLetter, write::Failure};
 use crate::{
     domain::{attempt::Attempt, clock::Timestamp, ids::OrganizationId},
-    store::{
-        Result,
-        connection::AccountsConnection,
-        database::Database,
-        schema::{dead_letters, orchestrators},
-    },
+    store::{Result, connection::AccountsConnection, database::Database, schema::dead_letters},
 };
 
 /// How many dead letters are kept per orchestrator; the oldest make room.
@@ -148,7 +143,8 @@ impl Database {
     /// When the database does not answer; then none is kept.
     pub fn file_dead_letters(&self, letters: &[NewDeadLetter]) -> Result<usize> {
         let homeless = letters.iter().filter(|letter| letter.organization_id.is_none());
-        let homes = self.organizations_of(homeless.map(|letter| letter.orchestrator_id.as_str()))?;
+        let homeless: Vec<&str> = homeless.map(|letter| letter.orchestrator_id.as_str()).collect();
+        let homes = self.organizations_of(&homeless)?;
         self.write(&[], |connection| {
             let mut filed = 0;
             for letter in letters {
@@ -162,22 +158,6 @@ impl Database {
             }
             Ok::<_, Failure>(filed)
         })
-    }
-
-    /// The organizations of those orchestrators that have an account.
-    fn organizations_of<'a>(
-        &self,
-        orchestrators: impl Iterator<Item = &'a str>,
-    ) -> Result<HashMap<String, String>> {
-        let asked: Vec<&str> = orchestrators.collect();
-        if asked.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let homes: Vec<(String, String)> = orchestrators::table
-            .filter(orchestrators::id.eq_any(asked))
-            .select((orchestrators::id, orchestrators::organization_id))
-            .load(&mut *self.connection()?)?;
-        Ok(homes.into_iter().collect())
     }
 
     /// Notes that dead letters were put back into their queues. The first time counts.
