@@ -171,8 +171,13 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
     #[expect(clippy::cast_precision_loss, reason = "a start time to the millisecond")]
     metrics.started.set(now().wall.0 as f64 / 1000.0);
     let limits = limits(config);
-    let queue =
-        QueueAccess::new(backplane.clone(), metrics.clone(), delivery.buffer_capacity, delivery.commit_size, limits.redelivery_after(1));
+    let queue = QueueAccess::new(
+        backplane.clone(),
+        metrics.clone(),
+        delivery.buffer_capacity,
+        delivery.commit_size,
+        limits.redelivery_after(1),
+    );
     let (node, predecessor) = draw_node(&config.server.data_dir)?;
     let shared = Arc::new(Shared {
         node,

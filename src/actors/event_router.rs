@@ -264,7 +264,8 @@ impl EventRouter {
             self.shared.metrics.duplicates.inc();
             return Routed::Duplicate;
         }
-        let chosen = if event.audience == Audience::Any { claims::choose(&self.shared, &event) } else { None };
+        let chosen =
+            if event.audience == Audience::Any { claims::choose(&self.shared, &event) } else { None };
         let (chosen, claim) = chosen.unzip();
         if origin != Origin::Peer && self.shared.queue.store_claimed(event.clone(), claim).is_err() {
             self.recent.forget(&event.orchestrator, &event.id);

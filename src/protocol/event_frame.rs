@@ -2,9 +2,9 @@
 
 use std::{
     sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
-},
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -97,9 +97,9 @@ impl Sending {
 /// One frame with several events, in their order (protocol 1.1).
 #[must_use]
 pub fn batch(sendings: &[Sending], now: Timestamp) -> ByteString {
-    let events = sendings.iter().filter_map(|sending| {
-        payload(&sending.delivery.event, sending.attempt, sending.ack_deadline)
-    });
+    let events = sendings
+        .iter()
+        .filter_map(|sending| payload(&sending.delivery.event, sending.attempt, sending.ack_deadline));
     encode("batch", Content::Several { events: events.collect() }, now)
 }
 
@@ -199,13 +199,17 @@ mod tests {
         assert_eq!((&payload["channelId"], &payload["workspaceId"]), (&"c1".into(), &"w1".into()));
         assert_eq!((&payload["attempt"], &payload["redelivered"]), (&1.into(), &false.into()));
         assert_eq!(payload["timestamp"], "1970-01-01T00:00:01.000Z");
-        assert_eq!((&payload["publishedAt"], &payload["ackDeadlineMs"]), (&payload["timestamp"], &30_000.into()));
+        assert_eq!(
+            (&payload["publishedAt"], &payload["ackDeadlineMs"]),
+            (&payload["timestamp"], &30_000.into())
+        );
     }
 
     #[test]
     fn first_attempts_share_bytes_and_later_ones_say_so() {
         let delivery = delivery();
-        let (one, other) = (sending(&delivery, 1).frame(Timestamp(0)), sending(&delivery, 1).frame(Timestamp(5)));
+        let (one, other) =
+            (sending(&delivery, 1).frame(Timestamp(0)), sending(&delivery, 1).frame(Timestamp(5)));
         assert_eq!(one.as_bytes().as_ptr(), other.as_bytes().as_ptr());
         let third = read(&sending(&delivery, 3).frame(Timestamp(0)));
         assert_eq!(

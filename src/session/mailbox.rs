@@ -271,9 +271,8 @@ impl Mailbox {
     pub(super) fn on_gone(&mut self, crashed: bool, now: Now, out: &mut Vec<Effect>) {
         let mut release = Vec::new();
         for mut flight in self.window.drain() {
-            let suspect = crashed
-                && flight.order <= self.flushed
-                && now.mono.since(flight.sent_at.0) <= CRASH_SPAN;
+            let suspect =
+                crashed && flight.order <= self.flushed && now.mono.since(flight.sent_at.0) <= CRASH_SPAN;
             if suspect {
                 flight.crashes += 1;
                 flight.end(&self.identity, Ended::Crashed, None);

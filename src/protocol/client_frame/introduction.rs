@@ -77,9 +77,9 @@ fn wishes(payload: &AuthPayload) -> Result<Wishes, Problem> {
     let extended = match payload.protocol.as_deref() {
         None => false,
         Some(version) => {
-            let parts = version.split_once('.').and_then(|(major, minor)| {
-                Some((major.parse::<u16>().ok()?, minor.parse::<u16>().ok()?))
-            });
+            let parts = version
+                .split_once('.')
+                .and_then(|(major, minor)| Some((major.parse::<u16>().ok()?, minor.parse::<u16>().ok()?)));
             parts.ok_or_else(|| problem("protocol", "must be a version such as 1.1"))? >= EXTENDED
         }
     };

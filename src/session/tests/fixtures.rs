@@ -246,7 +246,9 @@ pub(super) fn line(effect: &Effect) -> String {
     match effect {
         Effect::Send(message, None) => said(message),
         Effect::Send(message, Some(id)) => format!("{} to {id}", said(message)),
-        Effect::Deliver { sending, .. } => format!("event {} #{}", sending.delivery.event.id, sending.attempt),
+        Effect::Deliver { sending, .. } => {
+            format!("event {} #{}", sending.delivery.event.id, sending.attempt)
+        }
         Effect::Authenticate { request_id, .. } => format!("authenticate {request_id:?}"),
         Effect::Acknowledge { ids, .. } => format!("taken {}", joined(ids.iter().map(|(id, _)| id))),
         Effect::Confirm { ids, .. } => format!("confirm {}", joined(ids)),

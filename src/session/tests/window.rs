@@ -77,8 +77,7 @@ fn a_mebibyte_on_its_way_stops_sending_until_it_has_left() {
 #[test]
 fn what_a_page_brings_stops_at_the_bound_too() {
     let mut rig = Rig::looking(roomy());
-    let events =
-        ["e1", "e2", "e3", "e4", "e5", "e6"].map(|name| Fetched::fresh(big(name)));
+    let events = ["e1", "e2", "e3", "e4", "e5", "e6"].map(|name| Fetched::fresh(big(name)));
     let out = rig.page(Some(Page { events: events.to_vec(), more: false, waiting: 9 }));
     assert_eq!(out, ["event e1 #1", "event e2 #1", "event e3 #1", "event e4 #1"]);
     assert_eq!(rig.drained(), ["event e5 #1", "event e6 #1", "caught up"]);

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use super::{id, tenant, walk};
 use crate::support::{
     event::Event,
-    eventually::eventually_some,
+    eventually::{eventually, eventually_some},
     identity::{Identity, unique},
+    metrics::total,
     platform::{Platform, Stand, on_both_stands},
     publisher, settings,
     socket::Daemon,
@@ -17,6 +18,7 @@ on_both_stands! {
     letters_are_looked_at_and_deleted,
     what_may_not_be_delivered_again_is_not_put_back,
     an_event_that_died_is_filed_and_told_about,
+    a_letter_waits_for_a_database_that_cannot_take_it,
     what_was_put_back_is_delivered_as_if_it_were_new,
     many_are_put_back_at_once,
     what_waits_is_found_by_whose_it_is,
@@ -96,14 +98,20 @@ fn what_may_not_be_delivered_again_is_not_put_back(stand: Stand) {
 const SOON: (&str, &str) = (settings::REDELIVERY_SCHEDULE_MS, "100");
 const TWICE: (&str, &str) = (settings::MAX_ATTEMPTS, "2");
 
-/// An event that a daemon was sent twice and never acknowledged: its dead letter.
+/// An event that a daemon is sent twice and never acknowledges.
 #[track_caller]
-fn die(platform: &Platform, daemon: &mut Daemon, event: &Event) -> Value {
+fn ignore(platform: &Platform, daemon: &mut Daemon, event: &Event) {
     publisher::post(&platform.hub, [event]);
     for attempt in 1..=2 {
         let arrived = daemon.next_event();
         assert_eq!((&arrived["eventId"], &arrived["attempt"]), (&json!(event.id()), &json!(attempt)));
     }
+}
+
+/// The same, and its dead letter.
+#[track_caller]
+fn die(platform: &Platform, daemon: &mut Daemon, event: &Event) -> Value {
+    ignore(platform, daemon, event);
     let path = format!("/api/admin/dead-letters?eventId={}", event.id());
     let filed = || {
         let list = platform.hub.call("GET", &path).operator().expect(200);
@@ -134,6 +142,24 @@ fn an_event_that_died_is_filed_and_told_about(stand: Stand) {
     platform.hub.call("GET", &path).bearer(&tenant(&stranger.id)).refused(404, "NOT_FOUND");
     let other = format!("{path}?orchestratorId={}", unique("vp"));
     way(&other).refused(404, "NOT_FOUND");
+}
+
+fn a_letter_waits_for_a_database_that_cannot_take_it(stand: Stand) {
+    let platform = stand.start_with(&[SOON, TWICE]);
+    let identity = Identity::new();
+    let mut daemon = Daemon::connect(&platform.hub, &identity);
+    daemon.subscribe(&["*"]);
+    platform.sql("ALTER TABLE dead_letters RENAME TO hidden");
+    let event = Event::to(&identity);
+    ignore(&platform, &mut daemon, &event);
+    let unfiled = || total(&platform.hub, "hub_dead_letters_unfiled", &[]) == 1.0;
+    eventually(unfiled, "it is known to wait");
+    platform.sql("ALTER TABLE hidden RENAME TO dead_letters");
+    let filed = || walk(&platform.hub, "/api/admin/dead-letters", 9).len() == 1;
+    eventually(filed, "it is in the database");
+    let none = || total(&platform.hub, "hub_dead_letters_unfiled", &[]) == 0.0;
+    eventually(none, "nothing waits");
+    assert_eq!(walk(&platform.hub, "/api/admin/dead-letters", 9).len(), 1, "it is there once");
 }
 
 fn what_was_put_back_is_delivered_as_if_it_were_new(stand: Stand) {

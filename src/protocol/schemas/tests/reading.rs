@@ -140,10 +140,7 @@ fn clients_are_described_as_they_are_read() {
             json!({ "type": "progress", "payload": { "eventIds": ["e"], "extendMs": 5 } }),
             &["/payload", "/payload/eventIds", "/payload/extendMs"],
         ),
-        (
-            json!({ "type": "flow", "payload": { "maxInFlight": 5 } }),
-            &["/payload", "/payload/maxInFlight"],
-        ),
+        (json!({ "type": "flow", "payload": { "maxInFlight": 5 } }), &["/payload", "/payload/maxInFlight"]),
         (json!({ "type": "ping" }), &["/id", "/payload", "/token", "/timestamp"]),
     ];
     for (frame, places) in frames {
