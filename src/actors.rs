@@ -8,6 +8,7 @@
 //! | [`heartbeat_monitor::HeartbeatMonitor`] | watches over connections, writes heartbeats and presence |
 //! | [`announcer::Announcer`] | brings new messages of channels to the daemons in them |
 //! | [`status_recorder::StatusRecorder`] | keeps the status of orchestrators and their uptime in the accounts |
+//! | [`dead_letter_keeper::DeadLetterKeeper`] | brings what was given up into the database |
 //! | [`offline_queue::OfflineQueue`] | group-commits, reads queues, drains legacy lists, expires |
 //!
 //! A connection lives on the worker thread of its socket; the others live on the main thread under a
@@ -19,12 +20,14 @@ mod claims;
 pub mod connection;
 pub mod connection_manager;
 pub mod connections;
+pub mod dead_letter_keeper;
 pub mod event_router;
 pub mod heartbeat_monitor;
 pub mod inbound;
 pub mod messages;
 pub mod offline_queue;
 pub mod queue_access;
+pub mod redrive;
 pub mod resolver;
 pub mod revocation;
 pub mod services;

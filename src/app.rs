@@ -12,6 +12,7 @@ use crate::{
         announcer::Announcer,
         connection_manager::ConnectionManager,
         connections::Connections,
+        dead_letter_keeper::DeadLetterKeeper,
         event_router::{CommandsTo, EventRouter, LegacyIn},
         heartbeat_monitor::{Colleagues, HeartbeatMonitor, Watch},
         messages::DrainAll,
@@ -213,13 +214,14 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
     router.do_send(LegacyIn(offline_queue.clone()));
     router.do_send(CommandsTo(manager.clone()));
     let announcer = supervise(Announcer::new(shared.clone(), database.clone(), router.clone()));
-    let recorder = supervise(StatusRecorder::new(shared.clone(), database, router.clone()));
+    let recorder = supervise(StatusRecorder::new(shared.clone(), database.clone(), router.clone()));
+    let keeper = supervise(DeadLetterKeeper::new(shared.clone(), database));
     monitor.do_send(Colleagues {
         manager: manager.clone(),
         router: router.clone(),
         recorder: recorder.clone(),
     });
-    Ok(Arc::new(Services { shared, manager, router, monitor, offline_queue, announcer, recorder }))
+    Ok(Arc::new(Services { shared, manager, router, monitor, offline_queue, announcer, recorder, keeper }))
 }
 
 /// Starts an actor on the main thread that comes back when it fails.

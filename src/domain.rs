@@ -10,6 +10,7 @@ pub mod event;
 pub mod gap;
 pub mod health;
 pub mod ids;
+pub mod ingress;
 pub mod mention;
 pub mod notice;
 pub mod recent_ids;

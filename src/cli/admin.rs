@@ -3,6 +3,7 @@
 
 mod accounts;
 mod bootstrap;
+mod delivery;
 mod live;
 mod request;
 
@@ -12,6 +13,7 @@ use self::{
     accounts::{
         Crud, MemberVerb, NewChannel, NewOrchestrator, NewOrganization, NewUser, NewWorkspace, Switched,
     },
+    delivery::{DeadLetterVerb, EventVerb, IngressKeyVerb},
     live::{
         Broadcasting, ConnectionVerb, CredentialVerb, FleetVerb, Listed, QueueVerb, Revoking, SessionVerb,
     },
@@ -30,6 +32,10 @@ Examples:
   neolith-hub admin credential create vp_1 --name laptop
   neolith-hub admin member add --channel ch_1 user_1 --role ADMIN
   neolith-hub admin channel update ch_1 --set isArchived=true --set topic=null
+  neolith-hub admin org update org_1 --set ingressPolicy=require
+  neolith-hub admin ingress-key create org_1
+  neolith-hub admin event show evt_1
+  neolith-hub admin dead-letter redrive --orchestrator vp_1 --reason max_attempts
   neolith-hub admin audit --filter action=orchestrator.disable
   neolith-hub admin revoke --orchestrator vp_1
   neolith-hub admin broadcast --type system.maintenance --data '{\"minutes\":5}' --ack
@@ -81,6 +87,15 @@ enum Noun {
     /// What waits for an orchestrator
     #[command(subcommand)]
     Queue(QueueVerb),
+    /// Events that were given up
+    #[command(subcommand, visible_alias = "dead-letters")]
+    DeadLetter(DeadLetterVerb),
+    /// What became of events
+    #[command(subcommand, visible_alias = "events")]
+    Event(EventVerb),
+    /// Keys that publishers sign events with
+    #[command(subcommand, visible_alias = "ingress-keys")]
+    IngressKey(IngressKeyVerb),
     /// How orchestrators are
     #[command(subcommand)]
     Fleet(FleetVerb),
@@ -109,6 +124,9 @@ pub(super) fn run(overrides: &Overrides, arguments: &Arguments) -> Result<(), Cl
         Noun::Connection(verb) => verb.request(),
         Noun::Session(verb) => verb.request(),
         Noun::Queue(verb) => verb.request(),
+        Noun::DeadLetter(verb) => verb.request(),
+        Noun::Event(verb) => verb.request(),
+        Noun::IngressKey(verb) => verb.request(),
         Noun::Fleet(verb) => verb.request(),
         Noun::Audit(listed) => Request::list(&["audit"], listed),
         Noun::Revoke(revoking) => revoking.request(),

@@ -7,8 +7,11 @@ mod broadcast;
 mod channels;
 mod connections;
 mod credentials;
+mod dead_letters;
+mod events;
 mod fields;
 mod fleet;
+mod ingress_keys;
 mod members;
 mod messages;
 mod orchestrators;
@@ -16,8 +19,10 @@ mod organizations;
 mod paging;
 mod queues;
 pub(super) mod record;
+mod redrives;
 mod revocations;
 mod sessions;
+mod timeline;
 mod users;
 mod workspaces;
 
@@ -36,6 +41,9 @@ use super::{reading, resource};
     organizations::delete,
     organizations::disable,
     organizations::enable,
+    ingress_keys::list,
+    ingress_keys::create,
+    ingress_keys::retire,
     workspaces::list,
     workspaces::create,
     workspaces::get,
@@ -78,6 +86,12 @@ use super::{reading, resource};
     queues::list,
     queues::purge,
     queues::ledger,
+    dead_letters::list,
+    dead_letters::get,
+    dead_letters::delete,
+    redrives::one,
+    redrives::many,
+    events::get,
     broadcast::send,
     revocations::revoke,
     audit::list,
@@ -93,6 +107,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     organizations_and_workspaces(config);
     users_and_channels(config);
     orchestrators_and_credentials(config);
+    given_up(config);
     live(config);
 }
 
@@ -115,6 +130,15 @@ fn organizations_and_workspaces(config: &mut web::ServiceConfig) {
         )
         .service(
             resource("/api/admin/organizations/{id}/enable", "POST").route(post().to(organizations::enable)),
+        )
+        .service(
+            resource("/api/admin/organizations/{id}/ingress-keys", "GET, HEAD, POST")
+                .route(post().to(ingress_keys::create))
+                .route(reading().to(ingress_keys::list)),
+        )
+        .service(
+            resource("/api/admin/organizations/{id}/ingress-keys/{kid}", "DELETE")
+                .route(delete().to(ingress_keys::retire)),
         )
         .service(
             resource("/api/admin/workspaces", "GET, HEAD, POST")
@@ -206,6 +230,20 @@ fn orchestrators_and_credentials(config: &mut web::ServiceConfig) {
         .service(
             resource("/api/admin/credentials/{id}/enable", "POST").route(post().to(credentials::enable)),
         );
+}
+
+fn given_up(config: &mut web::ServiceConfig) {
+    config
+        .service(resource("/api/admin/dead-letters", "GET, HEAD").route(reading().to(dead_letters::list)))
+        // Before the one that takes any id.
+        .service(resource("/api/admin/dead-letters/redrive", "POST").route(post().to(redrives::many)))
+        .service(
+            resource("/api/admin/dead-letters/{id}", "GET, HEAD, DELETE")
+                .route(delete().to(dead_letters::delete))
+                .route(reading().to(dead_letters::get)),
+        )
+        .service(resource("/api/admin/dead-letters/{id}/redrive", "POST").route(post().to(redrives::one)))
+        .service(resource("/api/admin/events/{id}", "GET, HEAD").route(reading().to(events::get)));
 }
 
 fn live(config: &mut web::ServiceConfig) {

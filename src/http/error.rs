@@ -173,6 +173,7 @@ impl From<StoreError> for ApiError {
                     "capabilities" => {
                         "Keys are kept in the capabilities, which must stay an object".to_owned()
                     }
+                    "ingressKeys" => "The organization has two keys in use; retire one first".to_owned(),
                     field => format!("This {field} is taken"),
                 };
                 Self::new(Code::Conflict, message).with_details(json!({ "field": field }))

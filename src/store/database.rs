@@ -86,7 +86,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("hub.db");
         let database = Database::new(DatabaseUrl::Sqlite(path.display().to_string()));
-        let all = ["2025-01-01-000000_accounts", "2025-02-01-000000_rest_api"];
+        let all = ["2025-01-01-000000_accounts", "2025-02-01-000000_rest_api", "2025-03-01-000000_delivery"];
         assert_eq!(database.migrate(), Ok(all.map(str::to_owned).to_vec()));
         assert_eq!(database.migrate(), Ok(Vec::new()));
         assert_eq!(database.ping(), Ok(()));

@@ -1,5 +1,7 @@
 //! Who is meant by a published orchestrator id (contract C2).
 
+use std::collections::HashMap;
+
 use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, RunQueryDsl};
 
 use super::{Result, StoreError, database::Database, schema::orchestrators};
@@ -36,6 +38,21 @@ impl Database {
             orchestrator: OrchestratorId::parse(&orchestrator).map_err(unusable)?,
             organization: OrganizationId::parse(&organization).map_err(unusable)?,
         }))
+    }
+
+    /// The organizations of those orchestrators that have an account, by the orchestrators' ids.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub fn organizations_of(&self, orchestrators: &[&str]) -> Result<HashMap<String, String>> {
+        if orchestrators.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let homes: Vec<(String, String)> = orchestrators::table
+            .filter(orchestrators::id.eq_any(orchestrators))
+            .select((orchestrators::id, orchestrators::organization_id))
+            .load(&mut *self.connection()?)?;
+        Ok(homes.into_iter().collect())
     }
 }
 

@@ -85,6 +85,34 @@ diesel::table! {
 }
 
 diesel::table! {
+    dead_letters (id) {
+        id -> Text,
+        outbox_key -> Text,
+        orchestrator_id -> Text,
+        organization_id -> Nullable<Text>,
+        event_id -> Text,
+        event_type -> Nullable<Text>,
+        reason -> Text,
+        attempts -> Integer,
+        daemon_id -> Nullable<Text>,
+        history -> Text,
+        body -> Text,
+        died_at -> Timestamp,
+        redriven_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    ingress_keys (kid) {
+        kid -> Text,
+        organization_id -> Text,
+        secret -> Text,
+        created_at -> Timestamp,
+        retired_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
     messages (id) {
         id -> Text,
         content -> Text,
@@ -145,6 +173,7 @@ diesel::table! {
         description -> Nullable<Text>,
         settings -> Text,
         disabled_at -> Nullable<Timestamp>,
+        ingress_policy -> Text,
     }
 }
 
@@ -207,6 +236,7 @@ diesel::joinable!(channels -> users (created_by_id));
 diesel::joinable!(channels -> workspaces (workspace_id));
 diesel::joinable!(credentials -> orchestrators (orchestrator_id));
 diesel::joinable!(daemons -> orchestrators (orchestrator_id));
+diesel::joinable!(ingress_keys -> organizations (organization_id));
 diesel::joinable!(messages -> channels (channel_id));
 diesel::joinable!(messages -> users (author_id));
 diesel::joinable!(orchestrators -> organizations (organization_id));
@@ -224,6 +254,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     channels,
     credentials,
     daemons,
+    dead_letters,
+    ingress_keys,
     messages,
     orchestrators,
     organization_members,

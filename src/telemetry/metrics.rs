@@ -55,6 +55,10 @@ pub struct Metrics {
     pub backplane_reconnects: IntCounter,
     /// How many hubs live, as this one sees it.
     pub nodes: IntGauge,
+    /// Dead letters that were seen to wait for the database in the last look, 32 at most.
+    pub dead_letters_unfiled: IntGauge,
+    /// Dead letters that this hub brought into the database.
+    pub dead_letters_filed: IntCounter,
     /// Warnings to clients that sent too many frames.
     pub rate_limited: IntCounter,
     /// When the process started, in seconds since 1970.
@@ -165,6 +169,10 @@ impl Metrics {
             backplane_reconnects: add
                 .counter("hub_backplane_reconnects_total", "How often the event channels were restored.")?,
             nodes: add.gauge("hub_nodes", "Hubs that live.")?,
+            dead_letters_unfiled: add
+                .gauge("hub_dead_letters_unfiled", "Dead letters seen to wait for the database.")?,
+            dead_letters_filed: add
+                .counter("hub_dead_letters_filed_total", "Dead letters brought into the database.")?,
             rate_limited: add
                 .counter("hub_rate_limited_total", "Warnings to clients that sent too many frames.")?,
             started: add.add(Gauge::new("process_start_time_seconds", "Start time since the Unix epoch."))?,

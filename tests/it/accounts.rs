@@ -2,6 +2,8 @@
 
 mod channels;
 mod credentials;
+mod dead_letters;
+mod ingress;
 mod records;
 mod schema;
 mod support;

@@ -3,7 +3,9 @@
 mod audit;
 mod commands;
 mod credentials;
+mod dead_letters;
 mod fleet;
+mod ingress_keys;
 mod live;
 mod members;
 mod nouns;

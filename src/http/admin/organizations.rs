@@ -12,7 +12,7 @@ use super::{
     record::{Changer, Deed, viewer},
 };
 use crate::{
-    domain::ids::OrganizationId,
+    domain::{ids::OrganizationId, ingress::IngressPolicy},
     http::{HttpState, error::ApiError, input::Input},
     store::accounts::organizations::{
         NewOrganization, Organization, OrganizationChanges, OrganizationFilter,
@@ -133,6 +133,25 @@ pub(super) async fn get(
     Ok(HttpResponse::Ok().json(found.ok_or_else(ApiError::not_found)?))
 }
 
+/// What becomes of events that are not rightly signed: nobody looks, they are counted, or refused.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum IngressPolicyWord {
+    Off,
+    Observe,
+    Require,
+}
+
+impl From<IngressPolicyWord> for IngressPolicy {
+    fn from(word: IngressPolicyWord) -> Self {
+        match word {
+            IngressPolicyWord::Off => Self::Off,
+            IngressPolicyWord::Observe => Self::Observe,
+            IngressPolicyWord::Require => Self::Require,
+        }
+    }
+}
+
 /// What to change of an organization; `null` empties.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -150,6 +169,9 @@ pub(super) struct OrganizationPatch {
     /// All of them.
     #[schema(nullable = false, value_type = Option<Object>)]
     settings: Option<Map<String, Value>>,
+    /// Whether events for it must be signed.
+    #[schema(nullable = false)]
+    ingress_policy: Option<IngressPolicyWord>,
 }
 
 impl Input for OrganizationPatch {}
@@ -177,6 +199,7 @@ pub(super) async fn update(
         avatar_url: body.avatar_url,
         description: body.description,
         settings: fields::settings(body.settings)?,
+        ingress_policy: body.ingress_policy.map(IngressPolicy::from),
     };
     let changed = changer.change(&state, move |database, scope, at| {
         let changed = database.update_organization(&path, changes, scope, at)?;

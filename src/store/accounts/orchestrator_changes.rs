@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{
     columns::{SECRET_CAPABILITIES, public_capabilities},
+    dead_letter_changes::forget_orchestrator,
     fresh_id,
     members::admit,
     orchestrators::{Orchestrator, load},
@@ -215,7 +216,7 @@ impl Database {
         })
     }
 
-    /// Deletes an orchestrator with its credentials and daemons; says whether there was one. Its user
+    /// Deletes an orchestrator with its credentials, daemons and dead letters; says whether there was one. Its user
     /// stays as the author of what it wrote, but leaves all channels and is inactive.
     ///
     /// # Errors
@@ -229,6 +230,7 @@ impl Database {
         self.write(&[], |connection| {
             hold(connection, id)?;
             let Some(orchestrator) = load(connection, id, scope)? else { return Ok(false) };
+            forget_orchestrator(connection, id)?;
             diesel::delete(orchestrators::table.find(id)).execute(connection)?;
             let Some(user) = orchestrator.user_id else { return Ok(true) };
             let face: Option<bool> =

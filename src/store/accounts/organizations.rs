@@ -11,12 +11,14 @@ use utoipa::ToSchema;
 use super::{
     Multi,
     columns::JsonText,
-    containing, fresh_id, lower,
+    containing,
+    dead_letter_changes::forget_organization,
+    fresh_id, lower,
     page::{Cursor, Page, PageRequest, newest_first},
     write::Failure,
 };
 use crate::{
-    domain::{clock::Timestamp, ids::OrganizationId},
+    domain::{clock::Timestamp, ids::OrganizationId, ingress::IngressPolicy},
     store::{Result, connection::AccountsConnection, database::Database, schema::organizations},
 };
 
@@ -38,6 +40,8 @@ pub struct Organization {
     #[diesel(deserialize_as = JsonText)]
     #[schema(value_type = Object)]
     pub settings: Value,
+    /// Whether events for it must be signed: `off`, `observe` or `require`.
+    pub ingress_policy: String,
     /// Since when none of its orchestrators may authenticate.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub disabled_at: Option<Timestamp>,
@@ -79,6 +83,8 @@ pub struct OrganizationChanges {
     pub description: Option<Option<String>>,
     /// Settings, all of them.
     pub settings: Option<Value>,
+    /// Whether events for it must be signed.
+    pub ingress_policy: Option<IngressPolicy>,
 }
 
 /// Which organizations to list; nothing is no condition.
@@ -185,6 +191,7 @@ impl Database {
                     changes.avatar_url.map(|url| organizations::avatar_url.eq(url)),
                     changes.description.map(|text| organizations::description.eq(text)),
                     changes.settings.map(|settings| organizations::settings.eq(settings.to_string())),
+                    changes.ingress_policy.map(|policy| organizations::ingress_policy.eq(policy.as_str())),
                 ))
                 .execute(connection)?;
             Ok(load(connection, id, scope)?)
@@ -219,8 +226,8 @@ impl Database {
         })
     }
 
-    /// Deletes an organization with all that belongs to it, and says whether there was one. Users
-    /// belong to nobody, so they stay.
+    /// Deletes an organization with all that belongs to it, its dead letters included, and says whether
+    /// there was one. Users belong to nobody, so they stay.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -229,6 +236,7 @@ impl Database {
             return Ok(false);
         }
         self.write(&[], |connection| {
+            forget_organization(connection, id)?;
             let deleted = diesel::delete(organizations::table.find(id)).execute(connection)?;
             Ok::<_, Failure>(deleted > 0)
         })

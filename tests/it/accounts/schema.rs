@@ -92,23 +92,33 @@ fn both_engines_have_the_same_tables() {
     );
 }
 
+/// The migrations after the first one, latest first, and how each engine undoes them.
+const LATER: [(&str, &str, &str); 2] = [
+    (
+        "2025-03-01-000000_delivery",
+        include_str!("../../../migrations/sqlite/2025-03-01-000000_delivery/down.sql"),
+        include_str!("../../../migrations/postgres/2025-03-01-000000_delivery/down.sql"),
+    ),
+    (
+        "2025-02-01-000000_rest_api",
+        include_str!("../../../migrations/sqlite/2025-02-01-000000_rest_api/down.sql"),
+        include_str!("../../../migrations/postgres/2025-02-01-000000_rest_api/down.sql"),
+    ),
+];
+
 /// A hub of the first version left its rows behind.
 #[test]
-fn the_migration_can_be_undone_and_done_again() {
+fn the_migrations_can_be_undone_and_done_again() {
     let worlds = [World::sqlite(), World::postgres()];
     for world in &worlds {
-        let down = match world.url() {
-            DatabaseUrl::Sqlite(_) => {
-                include_str!("../../../migrations/sqlite/2025-02-01-000000_rest_api/down.sql")
-            }
-            DatabaseUrl::Postgres(_) => {
-                include_str!("../../../migrations/postgres/2025-02-01-000000_rest_api/down.sql")
-            }
-        };
-        world.sql(down);
-        world.sql("DELETE FROM __diesel_schema_migrations WHERE version = '20250201000000'");
-        assert_eq!(world.database.migrate(), Ok(vec!["2025-02-01-000000_rest_api".to_owned()]));
+        for (name, sqlite, postgres) in LATER {
+            world.sql(if matches!(world.url(), DatabaseUrl::Sqlite(_)) { sqlite } else { postgres });
+            let version: String = name.chars().take(17).filter(char::is_ascii_digit).collect();
+            world.sql(&format!("DELETE FROM __diesel_schema_migrations WHERE version = '{version}'"));
+        }
+        let names: Vec<String> = LATER.iter().rev().map(|(name, ..)| (*name).to_owned()).collect();
+        assert_eq!(world.database.migrate(), Ok(names));
         let kept = world.database.organization("org_1", None).unwrap().unwrap();
-        assert_eq!(kept.settings, serde_json::json!({}));
+        assert_eq!((kept.settings, kept.ingress_policy), (serde_json::json!({}), "off".to_owned()));
     }
 }

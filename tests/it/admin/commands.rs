@@ -8,9 +8,11 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{daemon_of, id};
+use super::{daemon_of, dead_letters::file, id};
 use crate::support::{
+    event::Event,
     hub::{ADMIN_KEY, Hub},
+    identity::Identity,
     platform::{Platform, Stand},
     socket::Daemon,
 };
@@ -150,6 +152,33 @@ fn connections_and_sessions_end_on_command() {
     one(&platform, &["session", "get", session]);
     one(&platform, &["session", "end", session]);
     assert_eq!(daemon.expect_close().code, 4006);
+}
+
+#[test]
+fn dead_letters_and_keys_for_signing_have_their_commands() {
+    let platform = Stand::Alone.start();
+    let platform = &platform;
+    let home = platform.organization();
+    let identity = Identity::new();
+    let event = Event::to(&identity);
+    let letter = file(platform, &identity, event.id(), event.json());
+    let listed = one(platform, &["dead-letters", "list", "--orchestrator", &identity.orchestrator]);
+    assert_eq!(listed["id"], letter.as_str());
+    assert_eq!(one(platform, &["dead-letters", "show", &letter])["event"]["id"], event.id());
+    assert_eq!(one(platform, &["events", "show", event.id()])["targets"][0]["status"], "dead");
+    let words = ["dead-letter", "redrive", "--orchestrator", &identity.orchestrator, "--reason", "rejected"];
+    assert_eq!(one(platform, &words)["redriven"], 0);
+    one(platform, &["dead-letter", "delete", &letter]);
+    let refused = on(platform, &["dead-letter", "redrive", &letter]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("Not found"), "{refused:?}");
+
+    let made = one(platform, &["ingress-keys", "create", &home.id]);
+    let kid = made["kid"].as_str().unwrap();
+    assert!(made["secret"].is_string(), "{made}");
+    assert_eq!(one(platform, &["ingress-key", "list", &home.id])["kid"], kid);
+    assert!(one(platform, &["ingress-key", "retire", &home.id, kid])["retiredAt"].is_string());
+    let words = ["org", "update", &home.id, "--set", "ingressPolicy=require"];
+    assert_eq!(one(platform, &words)["ingressPolicy"], "require");
 }
 
 #[test]

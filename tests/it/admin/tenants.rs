@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{daemon_of, tenant, tenant_for, walk};
+use super::{daemon_of, dead_letters::file, tenant, tenant_for, walk};
 use crate::support::{
     event::Event,
     eventually::eventually,
@@ -11,6 +11,7 @@ use crate::support::{
     publisher,
     socket::Daemon,
 };
+use neolith_hub::domain::clock::now;
 
 on_both_stands! {
     every_route_that_takes_an_id_answers_404_for_what_is_anothers,
@@ -21,9 +22,12 @@ on_both_stands! {
 struct Things {
     session: String,
     connection: String,
+    dead_letter: String,
+    ingress_key: String,
+    given_up: String,
 }
 
-fn things(platform: &Platform, orchestrator: &Orchestrator<'_>) -> (Things, Daemon) {
+fn things(platform: &Platform, home: &str, orchestrator: &Orchestrator<'_>) -> (Things, Daemon) {
     let identity = daemon_of(orchestrator);
     let daemon = Daemon::connect(&platform.hub, &identity);
     publisher::post(&platform.hub, [&Event::to(&identity)]);
@@ -32,7 +36,15 @@ fn things(platform: &Platform, orchestrator: &Orchestrator<'_>) -> (Things, Daem
     let online = || platform.hub.call("GET", &path).operator().expect(200)["status"] == "ONLINE";
     eventually(online, "the orchestrator is online");
     let text = |name: &str| daemon.session()[name].as_str().unwrap().to_owned();
-    (Things { session: text("sessionId"), connection: text("connectionId") }, daemon)
+    let given_up = Event::to(&identity);
+    let things = Things {
+        session: text("sessionId"),
+        connection: text("connectionId"),
+        dead_letter: file(platform, &identity, given_up.id(), given_up.json()),
+        ingress_key: platform.database.create_ingress_key(home, None, now().wall).unwrap().0.kid,
+        given_up: given_up.id().to_owned(),
+    };
+    (things, daemon)
 }
 
 /// Every route that names something, with a body that would do.
@@ -88,6 +100,15 @@ fn routes(
     add(&["GET", "DELETE"], format!("connections/{}", things.connection), None);
     add(&["GET"], format!("connections?orchestratorId={}", orchestrator.id), None);
     add(&["GET", "DELETE"], format!("sessions/{}", things.session), None);
+    let letter = format!("dead-letters/{}", things.dead_letter);
+    add(&["GET", "DELETE"], letter.clone(), None);
+    add(&["POST"], format!("{letter}/redrive"), None);
+    let all = json!({ "orchestratorId": orchestrator.id });
+    add(&["POST"], "dead-letters/redrive".to_owned(), Some(all));
+    add(&["GET"], format!("events/{}", things.given_up), None);
+    let keys = format!("organizations/{}/ingress-keys", theirs.id);
+    add(&["GET", "POST"], keys.clone(), None);
+    add(&["DELETE"], format!("{keys}/{}", things.ingress_key), None);
     add(&["POST"], "revocations".to_owned(), Some(json!({ "orchestratorId": orchestrator.id })));
     add(&["POST"], "revocations".to_owned(), Some(json!({ "sessionId": things.session })));
     add(
@@ -115,7 +136,7 @@ fn every_route_that_takes_an_id_answers_404_for_what_is_anothers(stand: Stand) {
     let platform = stand.start();
     let (own, theirs) = (platform.organization(), platform.organization());
     let orchestrator = theirs.orchestrator().in_channel();
-    let (things, mut daemon) = things(&platform, &orchestrator);
+    let (things, mut daemon) = things(&platform, &theirs.id, &orchestrator);
     let routes = routes(&theirs, &orchestrator, &things);
     let before = snapshot(&platform, &routes);
     let token = tenant(&own.id);
@@ -157,13 +178,21 @@ fn lists_hold_ones_own_only(stand: Stand) {
     let platform = stand.start();
     let (own, theirs) = (platform.organization(), platform.organization());
     let (mine, other) = (own.orchestrator(), theirs.orchestrator());
-    let _connected = [&mine, &other].map(|one| things(&platform, one));
+    let _connected = [(&own.id, &mine), (&theirs.id, &other)].map(|(home, one)| things(&platform, home, one));
     let change = platform.hub.call("PATCH", &format!("/api/admin/organizations/{}", theirs.id)).operator();
     change.json(&json!({ "name": "Theirs" })).expect(200);
     let token = tenant(&own.id);
-    for noun in
-        ["organizations", "workspaces", "users", "orchestrators", "channels", "connections", "fleet", "audit"]
-    {
+    for noun in [
+        "organizations",
+        "workspaces",
+        "users",
+        "orchestrators",
+        "channels",
+        "connections",
+        "fleet",
+        "dead-letters",
+        "audit",
+    ] {
         let list = platform.hub.call("GET", &format!("/api/admin/{noun}")).bearer(&token).expect(200);
         let text = list.to_string();
         for foreign in [&theirs.id, &theirs.workspace, &theirs.channel, &other.id, &other.user] {
