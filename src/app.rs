@@ -14,6 +14,7 @@ use crate::{
         connections::Connections,
         event_router::{CommandsTo, EventRouter, LegacyIn},
         heartbeat_monitor::{Colleagues, HeartbeatMonitor, Watch},
+        ledger_check::LedgerCheck,
         messages::DrainAll,
         offline_queue::{OfflineQueue, Schedule},
         queue_access::QueueAccess,
@@ -214,12 +215,22 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
     router.do_send(CommandsTo(manager.clone()));
     let announcer = supervise(Announcer::new(shared.clone(), database.clone(), router.clone()));
     let recorder = supervise(StatusRecorder::new(shared.clone(), database, router.clone()));
+    let ledger_check = supervise(LedgerCheck::new(shared.clone(), delivery.sweep_interval));
     monitor.do_send(Colleagues {
         manager: manager.clone(),
         router: router.clone(),
         recorder: recorder.clone(),
     });
-    Ok(Arc::new(Services { shared, manager, router, monitor, offline_queue, announcer, recorder }))
+    Ok(Arc::new(Services {
+        shared,
+        manager,
+        router,
+        monitor,
+        offline_queue,
+        announcer,
+        recorder,
+        ledger_check,
+    }))
 }
 
 /// Starts an actor on the main thread that comes back when it fails.

@@ -5,6 +5,7 @@
 //! by the configuration and never changes by itself.
 
 pub mod acknowledgements;
+pub mod books;
 pub mod buffer;
 pub mod bus;
 pub mod commit;

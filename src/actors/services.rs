@@ -12,8 +12,9 @@ use log::Level;
 
 use super::{
     announcer::Announcer, connection_manager::ConnectionManager, connections::Connections,
-    event_router::EventRouter, heartbeat_monitor::HeartbeatMonitor, offline_queue::OfflineQueue,
-    queue_access::QueueAccess, resolver::Resolver, status_recorder::StatusRecorder,
+    event_router::EventRouter, heartbeat_monitor::HeartbeatMonitor, ledger_check::LedgerCheck,
+    offline_queue::OfflineQueue, queue_access::QueueAccess, resolver::Resolver,
+    status_recorder::StatusRecorder,
 };
 use crate::{
     auth::{failures::AuthFailures, token::TokenVerifier},
@@ -127,4 +128,6 @@ pub struct Services {
     pub announcer: Addr<Announcer>,
     /// Who keeps statuses.
     pub recorder: Addr<StatusRecorder>,
+    /// Who looks whether the books balance. Held so that it goes on; nobody asks it anything.
+    pub ledger_check: Addr<LedgerCheck>,
 }

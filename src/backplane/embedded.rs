@@ -7,6 +7,7 @@
 //! [`super::rules`] for the queue, which work on the file as a `shelf`, `connections` and `observations` for what is in memory.
 
 mod acknowledgements;
+mod books;
 mod bus;
 mod connections;
 mod dead_letters;

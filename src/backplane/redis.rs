@@ -4,6 +4,7 @@
 //! Both come back by themselves after a loss, for ever, and nothing falls back to another backplane.
 
 mod acknowledgements;
+mod books;
 mod bus;
 mod claims;
 mod commit;

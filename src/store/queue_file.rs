@@ -4,6 +4,7 @@
 //! `backplane::embedded`. Every operation costs O(log n) in the length of a queue.
 
 mod acknowledged;
+mod audit;
 mod claims;
 mod entries;
 mod in_flight;
