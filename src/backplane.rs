@@ -16,6 +16,7 @@ pub mod inspection;
 pub mod liveness;
 pub mod queue;
 pub mod records;
+pub mod recount;
 pub mod redis;
 pub mod registrations;
 pub mod registry;

@@ -18,6 +18,7 @@ mod metrics;
 mod observations;
 mod queue;
 mod records;
+pub mod recount;
 mod registrations;
 mod registry;
 mod revocations;

@@ -17,6 +17,7 @@ mod liveness;
 pub mod publish;
 mod queue;
 mod records;
+mod recount;
 mod registrations;
 mod registry;
 mod revocations;

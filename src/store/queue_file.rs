@@ -10,8 +10,10 @@ mod entries;
 mod in_flight;
 mod ledger;
 mod pages;
+mod reader;
 mod receipts;
 mod records;
+mod recount;
 mod schema;
 mod sessions;
 mod told;
@@ -22,6 +24,7 @@ pub use entries::{Entry, LoadedEntry};
 pub use in_flight::{Delivery, KnownDelivery};
 pub use ledger::Ledger;
 pub use pages::PageEntry;
+pub use reader::QueueReader;
 pub use receipts::StoredReceipt;
 pub use unfiled::UnfiledLetter;
 

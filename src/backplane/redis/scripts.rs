@@ -39,6 +39,7 @@ scripts! {
     GRANT = "grant.lua",
     LET_GO = "let_go.lua",
     BOOKS = "books.lua",
+    RECOUNT = "recount.lua",
 }
 
 /// Starts a call of `script` with its keys; the arguments follow with [`Cmd::arg`].
