@@ -9,6 +9,7 @@
 //! | [`announcer::Announcer`] | brings new messages of channels to the daemons in them |
 //! | [`status_recorder::StatusRecorder`] | keeps the status of orchestrators and their uptime in the accounts |
 //! | [`dead_letter_keeper::DeadLetterKeeper`] | brings what was given up into the database |
+//! | [`ledger_check::LedgerCheck`] | looks whether the books of the queues balance |
 //! | [`offline_queue::OfflineQueue`] | group-commits, reads queues, drains legacy lists, expires |
 //!
 //! A connection lives on the worker thread of its socket; the others live on the main thread under a
@@ -24,6 +25,7 @@ pub mod dead_letter_keeper;
 pub mod event_router;
 pub mod heartbeat_monitor;
 pub mod inbound;
+pub mod ledger_check;
 pub mod messages;
 pub mod offline_queue;
 pub mod queue_access;

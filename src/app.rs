@@ -15,6 +15,7 @@ use crate::{
         dead_letter_keeper::DeadLetterKeeper,
         event_router::{CommandsTo, EventRouter, LegacyIn},
         heartbeat_monitor::{Colleagues, HeartbeatMonitor, Watch},
+        ledger_check::LedgerCheck,
         messages::DrainAll,
         offline_queue::{OfflineQueue, Schedule},
         queue_access::QueueAccess,
@@ -216,12 +217,23 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
     let announcer = supervise(Announcer::new(shared.clone(), database.clone(), router.clone()));
     let recorder = supervise(StatusRecorder::new(shared.clone(), database.clone(), router.clone()));
     let keeper = supervise(DeadLetterKeeper::new(shared.clone(), database));
+    let ledger_check = supervise(LedgerCheck::new(shared.clone(), delivery.sweep_interval));
     monitor.do_send(Colleagues {
         manager: manager.clone(),
         router: router.clone(),
         recorder: recorder.clone(),
     });
-    Ok(Arc::new(Services { shared, manager, router, monitor, offline_queue, announcer, recorder, keeper }))
+    Ok(Arc::new(Services {
+        shared,
+        manager,
+        router,
+        monitor,
+        offline_queue,
+        announcer,
+        recorder,
+        keeper,
+        ledger_check,
+    }))
 }
 
 /// Starts an actor on the main thread that comes back when it fails.

@@ -5,6 +5,7 @@
 //! by the configuration and never changes by itself.
 
 pub mod acknowledgements;
+pub mod books;
 pub mod buffer;
 pub mod bus;
 pub mod commit;
@@ -15,6 +16,7 @@ pub mod inspection;
 pub mod liveness;
 pub mod queue;
 pub mod records;
+pub mod recount;
 pub mod redis;
 pub mod registrations;
 pub mod registry;

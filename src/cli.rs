@@ -5,6 +5,7 @@ mod address;
 mod admin;
 mod check_config;
 mod error;
+mod fsck;
 mod health;
 mod listen;
 mod migrate;
@@ -30,7 +31,8 @@ Examples:
   neolith-hub check-config                          show the settings in effect, without secrets
 
 Settings come from compiled-in defaults, then a TOML file, then the environment; config/default.toml
-documents every one. Exit codes: 0 done, 1 failed, 2 wrong arguments or configuration.";
+documents every one. Exit codes: 0 done, 1 failed, 2 wrong arguments or configuration, or
+nothing to look at (fsck).";
 
 /// A WebSocket hub that brings events to agent daemons, and keeps what nobody has taken yet.
 #[derive(Debug, Parser)]
@@ -62,6 +64,8 @@ enum Command {
     Admin(admin::Arguments),
     /// Check the configuration and show it without secrets; creates nothing
     CheckConfig,
+    /// Count everything in the backplane again and say what contradicts itself; changes nothing
+    Fsck(fsck::Arguments),
     /// Ask a running hub whether it is alive and ready
     Health(health::Arguments),
 }
@@ -94,6 +98,7 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Publish(arguments) => publish::run(&load(Secrets::Create)?, &arguments),
         Command::Admin(arguments) => admin::run(&overrides, &arguments),
         Command::CheckConfig => check_config::run(&load(Secrets::Inspect)?),
+        Command::Fsck(arguments) => fsck::run(&load(Secrets::Inspect)?, &arguments),
         Command::Health(arguments) => health::run(&load(Secrets::Inspect)?, &arguments),
     }
 }

@@ -13,7 +13,7 @@ use log::Level;
 use super::{
     announcer::Announcer, connection_manager::ConnectionManager, connections::Connections,
     dead_letter_keeper::DeadLetterKeeper, event_router::EventRouter, heartbeat_monitor::HeartbeatMonitor,
-    offline_queue::OfflineQueue, queue_access::QueueAccess, resolver::Resolver,
+    ledger_check::LedgerCheck, offline_queue::OfflineQueue, queue_access::QueueAccess, resolver::Resolver,
     status_recorder::StatusRecorder,
 };
 use crate::{
@@ -130,4 +130,6 @@ pub struct Services {
     pub recorder: Addr<StatusRecorder>,
     /// Who files what was given up.
     pub keeper: Addr<DeadLetterKeeper>,
+    /// Who looks whether the books balance. Held so that it goes on; nobody asks it anything.
+    pub ledger_check: Addr<LedgerCheck>,
 }

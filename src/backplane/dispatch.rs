@@ -3,6 +3,7 @@
 use super::{
     Backplane, Result,
     acknowledgements::Acknowledgements,
+    books::{AwaitedPage, Books},
     dead_letters::{DeadLetters, Unfiled},
     fleet::{Enrolment, Fleet, FleetBeat, FleetDaemon, FleetView},
     inspection::{ConnectionView, Inspection, Ledger, QueueCursor, QueuedEvent},
@@ -44,6 +45,16 @@ impl Acknowledgements for Backplane {
 
     async fn acknowledged(&self, orchestrator: &OrchestratorId, ids: &[EventId]) -> Result<Vec<bool>> {
         dispatch!(self.acknowledged(orchestrator, ids))
+    }
+}
+
+impl Books for Backplane {
+    async fn awaited(&self, after: Option<&str>, limit: usize) -> Result<AwaitedPage> {
+        dispatch!(self.awaited(after, limit))
+    }
+
+    async fn audit(&self, orchestrators: &[OrchestratorId]) -> Result<Vec<Ledger>> {
+        dispatch!(self.audit(orchestrators))
     }
 }
 

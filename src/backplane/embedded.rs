@@ -7,6 +7,7 @@
 //! [`super::rules`] for the queue, which work on the file as a `shelf`, `connections` and `observations` for what is in memory.
 
 mod acknowledgements;
+mod books;
 mod bus;
 mod connections;
 mod dead_letters;
@@ -17,6 +18,7 @@ mod metrics;
 mod observations;
 mod queue;
 mod records;
+pub mod recount;
 mod registrations;
 mod registry;
 mod revocations;

@@ -92,6 +92,19 @@ pub struct Ledger {
     pub queued: u64,
 }
 
+impl Ledger {
+    /// By how much the books do not balance: positive when events vanished, negative when there are more
+    /// than were taken in. Always 0, or there is a mistake in the hub, or somebody else wrote its keys.
+    #[must_use]
+    pub fn imbalance(&self) -> i64 {
+        let parts = [self.acknowledged, self.expired, self.dropped, self.dead, self.queued];
+        let rest: i128 = parts.into_iter().map(i128::from).sum();
+        let difference = i128::from(self.accepted) - rest;
+        let (least, most) = (i128::from(i64::MIN), i128::from(i64::MAX));
+        i64::try_from(difference.clamp(least, most)).unwrap_or_default()
+    }
+}
+
 /// What admins may see and do.
 ///
 /// Every call fails with [`super::BackplaneError`] when the backplane does not answer.
@@ -127,6 +140,14 @@ pub trait Inspection {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_imbalance_says_how_many_events_are_missing_or_too_many() {
+        let books = Ledger { accepted: 10, acknowledged: 4, expired: 1, dropped: 2, dead: 1, queued: 2 };
+        assert_eq!(books.imbalance(), 0);
+        assert_eq!(Ledger { queued: 0, ..books }.imbalance(), 2);
+        assert_eq!(Ledger { accepted: 9, ..books }.imbalance(), -1);
+    }
 
     #[test]
     fn a_cursor_survives_the_way_through_a_url() {

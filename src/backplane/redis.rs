@@ -4,6 +4,7 @@
 //! Both come back by themselves after a loss, for ever, and nothing falls back to another backplane.
 
 mod acknowledgements;
+mod books;
 mod bus;
 mod claims;
 mod commit;
@@ -16,6 +17,7 @@ mod liveness;
 pub mod publish;
 mod queue;
 mod records;
+mod recount;
 mod registrations;
 mod registry;
 mod revocations;

@@ -18,6 +18,9 @@ pub enum CliError {
     /// Output could not be written, or a file not be read.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// What was to be looked at could not be; exit code 2, because 1 is for what was found.
+    #[error("{0}")]
+    Unanswered(String),
     /// Anything else, as a sentence.
     #[error("{0}")]
     Failed(String),
@@ -32,7 +35,7 @@ impl CliError {
     /// The exit code of the process.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) => 2,
+            Self::Config(_) | Self::Unanswered(_) => 2,
             _ => 1,
         }
     }

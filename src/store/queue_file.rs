@@ -4,13 +4,16 @@
 //! `backplane::embedded`. Every operation costs O(log n) in the length of a queue.
 
 mod acknowledged;
+mod audit;
 mod claims;
 mod entries;
 mod in_flight;
 mod ledger;
 mod pages;
+mod reader;
 mod receipts;
 mod records;
+mod recount;
 mod schema;
 mod sessions;
 mod told;
@@ -21,6 +24,7 @@ pub use entries::{Entry, LoadedEntry};
 pub use in_flight::{Delivery, KnownDelivery};
 pub use ledger::Ledger;
 pub use pages::PageEntry;
+pub use reader::QueueReader;
 pub use receipts::StoredReceipt;
 pub use unfiled::UnfiledLetter;
 

@@ -53,6 +53,10 @@ pub struct Metrics {
     pub backplane_up: IntGauge,
     /// How often the event channels were lost and found again.
     pub backplane_reconnects: IntCounter,
+    /// By how many events the books of the orchestrators that were checked last do not balance.
+    pub ledger_imbalance: IntGauge,
+    /// How many orchestrators the last check of the books looked at.
+    pub ledgers_checked: IntGauge,
     /// How many hubs live, as this one sees it.
     pub nodes: IntGauge,
     /// Dead letters that were seen to wait for the database in the last look, 32 at most.
@@ -168,6 +172,12 @@ impl Metrics {
             backplane_up: add.gauge("hub_backplane_up", "Whether the backplane answers.")?,
             backplane_reconnects: add
                 .counter("hub_backplane_reconnects_total", "How often the event channels were restored.")?,
+            ledger_imbalance: add.gauge(
+                "hub_ledger_imbalance",
+                "Events that the books do not account for, or account for twice.",
+            )?,
+            ledgers_checked: add
+                .gauge("hub_ledgers_checked", "Orchestrators whose books the last check looked at.")?,
             nodes: add.gauge("hub_nodes", "Hubs that live.")?,
             dead_letters_unfiled: add
                 .gauge("hub_dead_letters_unfiled", "Dead letters seen to wait for the database.")?,
@@ -267,6 +277,7 @@ mod tests {
             r#"ws_events_total{status="success",type="routed"} 1"#,
             r#"ws_event_latency_seconds_bucket{le="0.005"} 1"#,
             r#"hub_closes_total{code="4008"} 1"#,
+            "hub_ledger_imbalance 0",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }

@@ -4,6 +4,7 @@
 //! implementation. A promise that only one of them keeps does not belong here.
 #![cfg(test)]
 
+pub(crate) mod books;
 pub(crate) mod bus;
 pub(crate) mod fixtures;
 pub(crate) mod fleet;
@@ -22,9 +23,9 @@ use std::future::Future;
 
 use neolith_hub::{
     backplane::{
-        bus::EventBus, fleet::Fleet, inspection::Inspection, queue::EventQueue, records::Records,
-        registrations::Registrations, registry::ConnectionRegistry, revocations::Revocations,
-        sessions::Sessions, status::Statuses,
+        books::Books, bus::EventBus, fleet::Fleet, inspection::Inspection, queue::EventQueue,
+        records::Records, registrations::Registrations, registry::ConnectionRegistry,
+        revocations::Revocations, sessions::Sessions, status::Statuses,
     },
     domain::clock::Timestamp,
 };
@@ -41,7 +42,8 @@ pub(crate) trait Harness: Sized {
         + Registrations
         + Statuses
         + Fleet
-        + Inspection;
+        + Inspection
+        + Books;
 
     /// Starts it.
     fn start() -> impl Future<Output = Self>;
@@ -128,6 +130,8 @@ macro_rules! contract_tests {
             inspection::a_cursor_survives_changes_of_the_queue,
             inspection::a_purge_empties_the_queue_and_the_books_balance,
             inspection::the_books_of_nobody_are_empty,
+            books::the_books_of_many_are_read_in_turn,
+            books::everybody_who_is_awaited_is_on_a_page,
             bus::a_subscription_begins_restored_and_stays_open,
             bus::a_command_reaches_the_hub_it_names,
             bus::a_command_to_all_reaches_every_hub,

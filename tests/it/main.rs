@@ -20,6 +20,7 @@ mod framework;
 mod http;
 mod isolation;
 mod mistakes;
+mod operations;
 mod protocol;
 mod redis_layout;
 mod revocation;

@@ -30,7 +30,7 @@ fn queued(entry: PageEntry) -> QueuedEvent {
     }
 }
 
-fn ledger(books: &Books) -> Ledger {
+pub(super) fn ledger(books: &Books) -> Ledger {
     let count = |count: i64| u64::try_from(count).unwrap_or_default();
     Ledger {
         accepted: count(books.accepted),

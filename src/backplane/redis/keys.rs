@@ -25,6 +25,8 @@ pub(super) const RECEIPTS: &str = "hub:receipts";
 pub(super) const RECEIPTS_PREFIX: &str = "hub:receipts:";
 /// Dead letters that no database has yet: a stream.
 pub(super) const UNFILED: &str = "hub:unfiled";
+/// The stream that publishers append to.
+pub(super) const INGRESS: &str = "hub:ingress";
 /// The living hubs, scored by their last sign of life.
 pub(super) const NODES: &str = "hub:nodes";
 /// The orchestrators that were heard of, scored by when.

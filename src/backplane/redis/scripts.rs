@@ -38,6 +38,8 @@ scripts! {
     SILENT = "silent.lua",
     GRANT = "grant.lua",
     LET_GO = "let_go.lua",
+    BOOKS = "books.lua",
+    RECOUNT = "recount.lua",
 }
 
 /// Starts a call of `script` with its keys; the arguments follow with [`Cmd::arg`].

@@ -11,7 +11,10 @@ use super::{
     record::{Changer, Deed, viewer},
 };
 use crate::{
-    backplane::inspection::{Inspection as _, QueueCursor, QueuedEvent},
+    backplane::{
+        books::Books as _,
+        inspection::{Inspection as _, QueueCursor, QueuedEvent},
+    },
     domain::{
         clock::Timestamp,
         envelope::{Context, Published},
@@ -133,7 +136,10 @@ pub(super) struct LedgerAnswer {
     expired: u64,
     dropped: u64,
     dead: u64,
+    /// What waits now, in flight or not.
     queued: u64,
+    /// By how much they do not balance: always 0.
+    imbalance: i64,
 }
 
 /// Look at the books of an orchestrator's queue
@@ -152,7 +158,8 @@ pub(super) async fn ledger(
 ) -> Result<HttpResponse, ApiError> {
     let scope = viewer(&request, &state).await?;
     let (orchestrator, _) = visible(&state, &path, scope).await?;
-    let books = state.shared().backplane.ledger(&orchestrator).await?;
+    let audited = state.shared().backplane.audit(std::slice::from_ref(&orchestrator)).await?;
+    let books = audited.into_iter().next().unwrap_or_default();
     Ok(HttpResponse::Ok().json(LedgerAnswer {
         accepted: books.accepted,
         acknowledged: books.acknowledged,
@@ -160,5 +167,6 @@ pub(super) async fn ledger(
         dropped: books.dropped,
         dead: books.dead,
         queued: books.queued,
+        imbalance: books.imbalance(),
     }))
 }
