@@ -14,6 +14,7 @@ use crate::{
         connections::Connections,
         event_router::{CommandsTo, EventRouter, LegacyIn},
         heartbeat_monitor::{Colleagues, HeartbeatMonitor, Watch},
+        intake::Intake,
         messages::DrainAll,
         offline_queue::{OfflineQueue, Schedule},
         queue_access::QueueAccess,
@@ -201,20 +202,21 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
         Schedule { commit_interval: delivery.commit_interval, sweep_interval: delivery.sweep_interval };
     let monitor = supervise(HeartbeatMonitor::new(shared.clone(), watch));
     let router = supervise(EventRouter::new(shared.clone()));
-    let offline_queue = supervise(OfflineQueue::new(shared.clone(), schedule, router.clone().recipient()));
+    let intake = Intake::new(shared.clone(), router.clone());
+    let offline_queue = supervise(OfflineQueue::new(shared.clone(), schedule, intake.clone()));
     let drain_rate = config.server.drain_rate;
     let manager =
         supervise(ConnectionManager::new(shared.clone(), monitor.clone(), offline_queue.clone(), drain_rate));
     router.do_send(LegacyIn(offline_queue.clone()));
     router.do_send(CommandsTo(manager.clone()));
-    let announcer = supervise(Announcer::new(shared.clone(), database.clone(), router.clone()));
+    let announcer = supervise(Announcer::new(shared.clone(), database.clone(), intake.clone()));
     let recorder = supervise(StatusRecorder::new(shared.clone(), database, router.clone()));
     monitor.do_send(Colleagues {
         manager: manager.clone(),
         router: router.clone(),
         recorder: recorder.clone(),
     });
-    Ok(Arc::new(Services { shared, manager, router, monitor, offline_queue, announcer, recorder }))
+    Ok(Arc::new(Services { shared, manager, intake, router, monitor, offline_queue, announcer, recorder }))
 }
 
 /// Starts an actor on the main thread that comes back when it fails.

@@ -46,7 +46,7 @@ pub enum Name {
 }
 
 /// What must be known before an event can be routed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Question {
     /// Whom it names.
     pub name: Name,

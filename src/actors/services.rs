@@ -12,8 +12,9 @@ use log::Level;
 
 use super::{
     announcer::Announcer, connection_manager::ConnectionManager, connections::Connections,
-    event_router::EventRouter, heartbeat_monitor::HeartbeatMonitor, offline_queue::OfflineQueue,
-    queue_access::QueueAccess, resolver::Resolver, status_recorder::StatusRecorder,
+    event_router::EventRouter, heartbeat_monitor::HeartbeatMonitor, intake::Intake,
+    offline_queue::OfflineQueue, queue_access::QueueAccess, resolver::Resolver,
+    status_recorder::StatusRecorder,
 };
 use crate::{
     auth::{failures::AuthFailures, token::TokenVerifier},
@@ -117,7 +118,9 @@ pub struct Services {
     pub shared: Arc<Shared>,
     /// Who admits and evicts.
     pub manager: Addr<ConnectionManager>,
-    /// Who takes events in.
+    /// The way in for events that somebody waits for.
+    pub intake: Intake,
+    /// Who routes events.
     pub router: Addr<EventRouter>,
     /// Who watches.
     pub monitor: Addr<HeartbeatMonitor>,

@@ -3,7 +3,6 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use actix::Recipient;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
@@ -11,24 +10,12 @@ use tokio::sync::mpsc;
 
 use crate::{
     actors::{
-        messages::{Origin, Publish, Routed},
-        resolver::{Resolver, address},
+        intake::{Arrival, Intake, Rejection, Status},
         services::Shared,
     },
     backplane::queue::{EventQueue as _, LEGACY_PAGE, LegacySource},
-    domain::{
-        clock::now,
-        envelope::{Context, EnvelopeError, Published},
-        event::Event,
-        ids::OrchestratorId,
-    },
+    domain::ids::OrchestratorId,
 };
-
-/// Why an entry waits: nobody, or more than one, owns the daemon that it names.
-const UNRESOLVED: &str = "unresolved";
-
-/// Where events are taken in.
-pub type Ingest = Recipient<Publish>;
 
 /// A message that an original router queued for an orchestrator that was offline (contract S4).
 #[derive(Deserialize)]
@@ -56,14 +43,14 @@ pub(super) fn sources(shared: &Shared, orchestrator: &OrchestratorId) -> Vec<Leg
 /// once.
 pub(super) async fn drain_for_ever(
     shared: Arc<Shared>,
-    ingest: Ingest,
+    intake: Intake,
     mut named: mpsc::Receiver<LegacySource>,
 ) {
     let mut batch = Vec::new();
     while named.recv_many(&mut batch, 256).await > 0 {
         let distinct: HashSet<LegacySource> = batch.drain(..).collect();
         for source in distinct {
-            if let Err(error) = drain_whole(&shared, &ingest, &source).await {
+            if let Err(error) = drain_whole(&shared, &intake, &source).await {
                 let orchestrator = source.orchestrator().as_str();
                 log::warn!(orchestrator, error; "a legacy list could not be drained; the sweep tries again");
             }
@@ -72,79 +59,46 @@ pub(super) async fn drain_for_ever(
 }
 
 /// Drains page by page, until the list is empty.
-async fn drain_whole(shared: &Shared, ingest: &Ingest, source: &LegacySource) -> Result<(), String> {
-    while drain(shared, ingest, source).await? >= LEGACY_PAGE {}
+async fn drain_whole(shared: &Shared, intake: &Intake, source: &LegacySource) -> Result<(), String> {
+    while drain(shared, intake, source).await? >= LEGACY_PAGE {}
     Ok(())
 }
 
 /// Drains one page; how many entries it had.
-async fn drain(shared: &Shared, ingest: &Ingest, source: &LegacySource) -> Result<usize, String> {
+async fn drain(shared: &Shared, intake: &Intake, source: &LegacySource) -> Result<usize, String> {
     let claim = shared.backplane.claim_legacy(source).await.map_err(|error| error.to_string())?;
     if claim.entries.is_empty() {
         return Ok(0);
     }
-    let mut for_nobody = false;
-    let mut events = Vec::with_capacity(claim.entries.len());
-    for entry in &claim.entries {
-        match read(shared, source, entry).await {
-            Ok(event) => events.push(event),
-            Err(kind) => {
-                for_nobody |= kind == UNRESOLVED;
-                shared.metrics.malformed(kind);
-                let orchestrator = source.orchestrator().as_str();
-                log::log!(shared.first_of_its_kind(kind), orchestrator, kind;
-                    "a legacy list holds what is no event");
-            }
+    let arrivals: Vec<Arrival> = claim.entries.iter().map(|entry| arrival(source, entry)).collect();
+    let verdicts = intake.take(&arrivals).await.map_err(|error| error.to_string())?;
+    for verdict in verdicts {
+        // Whoever owns a daemon that nobody knows may be known later.
+        if let Status::Rejected(Rejection::ForNobody(_) | Rejection::NoRoom(_) | Rejection::Unwritable) =
+            verdict.status
+        {
+            return Err("some of its events cannot be taken in now".to_owned());
         }
-    }
-    let count = events.len();
-    let targets: HashSet<OrchestratorId> = events.iter().map(|event| event.orchestrator.clone()).collect();
-    let publish = Publish { events, origin: Origin::Direct };
-    let routed = ingest.send(publish).await.map_err(|error| error.to_string())?;
-    if routed.len() < count || routed.iter().any(|routed| matches!(routed, Routed::Rejected(_))) {
-        return Err("its events cannot be taken in now".to_owned());
-    }
-    let unwritable = shared.queue.durable().await.map_err(|error| error.to_string())?;
-    if !unwritable.is_disjoint(&targets) {
-        return Err("its events cannot be stored".to_owned());
-    }
-    if for_nobody {
-        // Whoever owns that daemon may be known later.
-        return Err("some of its events are for nobody yet".to_owned());
     }
     shared.backplane.release_legacy(&claim).await.map_err(|error| error.to_string())?;
+    let count = claim.entries.len();
     log::info!(orchestrator = source.orchestrator().as_str(), count; "a legacy list was drained");
-    Ok(claim.entries.len())
+    Ok(count)
 }
 
-async fn read(shared: &Shared, source: &LegacySource, entry: &Bytes) -> Result<Event, &'static str> {
-    let json = match source {
-        LegacySource::Orchestrator(_) | LegacySource::Daemon(..) => entry.clone(),
-        LegacySource::Routing(orchestrator) => from_message(orchestrator, entry).ok_or("routing_message")?,
-    };
-    let published = parse(source, &json)?;
-    let question = Resolver::question(&published);
-    let answer = match shared.resolver.cached(&question, &shared.connections) {
-        Some(answer) => answer,
-        None => shared.resolver.resolve(&question).await,
-    };
-    address(published, answer).map_err(|_| UNRESOLVED)
-}
-
-/// Reads an entry. An entry that names nobody belongs to whom its list is named after, and to nobody
+/// An entry of a list. One that names nobody belongs to whom its list is named after, and to nobody
 /// else: a daemon chooses its own name, and must not come by another one's events through it.
-fn parse(source: &LegacySource, json: &Bytes) -> Result<Published, &'static str> {
-    let named_after = match source {
-        LegacySource::Orchestrator(id) | LegacySource::Routing(id) => Some(id.clone()),
-        LegacySource::Daemon(daemon, _) => OrchestratorId::parse(daemon.as_str()).ok(),
-    };
-    let now = now().wall;
-    match Published::parse(json, &Context::default(), now) {
-        Err(EnvelopeError::Missing("orchestratorId")) => {
-            let context = Context { orchestrator: named_after, ..Context::default() };
-            Published::parse(json, &context, now).map_err(|error| error.kind())
+fn arrival(source: &LegacySource, entry: &Bytes) -> Arrival {
+    match source {
+        LegacySource::Orchestrator(id) => Arrival { json: entry.clone(), owner: Some(id.clone()) },
+        LegacySource::Daemon(daemon, _) => {
+            Arrival { json: entry.clone(), owner: OrchestratorId::parse(daemon.as_str()).ok() }
         }
-        read => read.map_err(|error| error.kind()),
+        LegacySource::Routing(id) => {
+            // What is no message is refused like what is no event.
+            let json = from_message(id, entry).unwrap_or_else(|| entry.clone());
+            Arrival { json, owner: None }
+        }
     }
 }
 
@@ -175,18 +129,10 @@ fn from_message(orchestrator: &OrchestratorId, entry: &Bytes) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::DaemonId;
-
-    #[test]
-    fn an_entry_that_names_nobody_belongs_to_whom_its_list_is_named_after() {
-        let victim = DaemonId::parse("vp_victim").expect("an id");
-        let thief = OrchestratorId::parse("vp_thief").expect("an id");
-        let list = LegacySource::Daemon(victim, thief);
-        let entry = Bytes::from_static(br#"{"id":"e","type":"mention","payload":{},"createdAt":1}"#);
-        let published = parse(&list, &entry).expect("an event");
-        assert_eq!(published.event.orchestrator.as_str(), "vp_victim");
-        assert!(!published.names_only_daemon);
-    }
+    use crate::domain::{
+        clock::now,
+        envelope::{Context, Published},
+    };
 
     #[test]
     fn a_queued_message_becomes_the_event_that_the_original_router_makes() {
