@@ -8,6 +8,7 @@
 //! | [`heartbeat_monitor::HeartbeatMonitor`] | watches over connections, writes heartbeats and presence |
 //! | [`announcer::Announcer`] | brings new messages of channels to the daemons in them |
 //! | [`status_recorder::StatusRecorder`] | keeps the status of orchestrators and their uptime in the accounts |
+//! | [`ingress::IngressReader`] | takes what publishers append to the stream |
 //! | [`offline_queue::OfflineQueue`] | group-commits, reads queues, drains legacy lists, expires |
 //!
 //! A connection lives on the worker thread of its socket; the others live on the main thread under a
@@ -21,6 +22,8 @@ pub mod connections;
 pub mod event_router;
 pub mod heartbeat_monitor;
 pub mod inbound;
+pub mod ingress;
+pub mod intake;
 pub mod messages;
 pub mod offline_queue;
 pub mod queue_access;

@@ -14,6 +14,7 @@ use crate::{
         connections::Connections,
         event_router::{CommandsTo, EventRouter, LegacyIn},
         heartbeat_monitor::{Colleagues, HeartbeatMonitor, Watch},
+        ingress::{IngressReader, Reading},
         intake::Intake,
         messages::DrainAll,
         offline_queue::{OfflineQueue, Schedule},
@@ -210,13 +211,25 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
     router.do_send(LegacyIn(offline_queue.clone()));
     router.do_send(CommandsTo(manager.clone()));
     let announcer = supervise(Announcer::new(shared.clone(), database.clone(), intake.clone()));
+    let reading = Reading { batch: config.ingress.batch, claim_after: config.ingress.claim_after };
+    let ingress = supervise(IngressReader::new(shared.clone(), intake.clone(), reading));
     let recorder = supervise(StatusRecorder::new(shared.clone(), database, router.clone()));
     monitor.do_send(Colleagues {
         manager: manager.clone(),
         router: router.clone(),
         recorder: recorder.clone(),
     });
-    Ok(Arc::new(Services { shared, manager, intake, router, monitor, offline_queue, announcer, recorder }))
+    Ok(Arc::new(Services {
+        shared,
+        manager,
+        intake,
+        ingress,
+        router,
+        monitor,
+        offline_queue,
+        announcer,
+        recorder,
+    }))
 }
 
 /// Starts an actor on the main thread that comes back when it fails.

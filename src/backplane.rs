@@ -11,6 +11,7 @@ pub mod commit;
 pub mod dead_letters;
 pub mod embedded;
 pub mod fleet;
+pub mod ingress;
 pub mod inspection;
 pub mod liveness;
 pub mod queue;
@@ -19,6 +20,7 @@ pub mod redis;
 pub mod registrations;
 pub mod registry;
 pub mod revocations;
+pub mod routing;
 pub mod sessions;
 pub mod status;
 pub mod trail;
@@ -73,8 +75,9 @@ macro_rules! dispatch {
     };
 }
 
-// After the macro, which it uses.
+// After the macro, which they use.
 mod dispatch;
+mod dispatch_ingress;
 
 impl Backplane {
     /// Opens the embedded backplane in `file`.

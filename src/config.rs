@@ -44,6 +44,8 @@ pub struct Config {
     pub websocket: WebSocket,
     /// Queues and acknowledgements.
     pub delivery: Delivery,
+    /// The stream that publishers append to.
+    pub ingress: Ingress,
     /// What hubs and the platform share.
     pub backplane: Backplane,
     /// Accounts, messages, audit.
@@ -145,6 +147,15 @@ pub struct Delivery {
     pub sweep_interval: Duration,
 }
 
+/// The stream that publishers append to.
+#[derive(Debug, Clone)]
+pub struct Ingress {
+    /// How many entries are taken at once.
+    pub batch: usize,
+    /// How long a hub may hold an entry before another one takes it over.
+    pub claim_after: Duration,
+}
+
 /// What hubs and the platform share.
 #[derive(Debug, Clone)]
 pub enum Backplane {
@@ -223,12 +234,13 @@ impl Config {
         let limits = validate::limits(&raw.limits)?;
         let websocket = validate::websocket(&raw.websocket)?;
         let delivery = validate::delivery(&raw.delivery)?;
+        let ingress = validate::ingress(&raw.ingress)?;
         let log = validate::log(&raw.log)?;
         let daemon_api = validate::daemon_api(&raw.daemon_api)?;
         // Last, so that nothing is created for a configuration that is refused.
         let shared = shares_secrets(&backplane, &database);
         let auth = auth(raw.auth, shared, &server.data_dir, secrets)?;
-        Ok(Self { server, auth, limits, websocket, delivery, backplane, database, log, daemon_api })
+        Ok(Self { server, auth, limits, websocket, delivery, ingress, backplane, database, log, daemon_api })
     }
 
     /// Whether the hub works without any server: then it makes its own secrets.

@@ -11,6 +11,7 @@ pub mod health;
 pub mod ids;
 pub mod mention;
 pub mod notice;
+pub mod queued_message;
 pub mod recent_ids;
 pub mod reported;
 pub mod scope;

@@ -12,7 +12,7 @@ use log::Level;
 
 use super::{
     announcer::Announcer, connection_manager::ConnectionManager, connections::Connections,
-    event_router::EventRouter, heartbeat_monitor::HeartbeatMonitor, intake::Intake,
+    event_router::EventRouter, heartbeat_monitor::HeartbeatMonitor, ingress::IngressReader, intake::Intake,
     offline_queue::OfflineQueue, queue_access::QueueAccess, resolver::Resolver,
     status_recorder::StatusRecorder,
 };
@@ -120,6 +120,8 @@ pub struct Services {
     pub manager: Addr<ConnectionManager>,
     /// The way in for events that somebody waits for.
     pub intake: Intake,
+    /// Who reads the stream.
+    pub ingress: Addr<IngressReader>,
     /// Who routes events.
     pub router: Addr<EventRouter>,
     /// Who watches.

@@ -1,12 +1,13 @@
 //! The backplane of a fleet: Redis.
 //!
-//! One multiplexed connection carries all commands, pipelined; another one carries what is published.
-//! Both come back by themselves after a loss, for ever, and nothing falls back to another backplane.
+//! One multiplexed connection carries all commands, pipelined; another one carries what is published, a
+//! third one waits for the stream. All come back by themselves after a loss, for ever, and nothing falls back to another backplane.
 
 mod acknowledgements;
 mod bus;
 mod dead_letters;
 mod fleet;
+mod ingress;
 mod inspection;
 mod keys;
 mod liveness;
@@ -16,6 +17,7 @@ mod records;
 mod registrations;
 mod registry;
 mod revocations;
+mod routing;
 mod scripts;
 mod sessions;
 mod status;
@@ -53,6 +55,7 @@ pub struct RedisBackplane {
     /// other end vanished silently breaks only when the kernel gives up, many minutes later.
     commands: Arc<ArcSwap<ConnectionManager>>,
     replaced_at: Arc<AtomicU64>,
+    reader: ingress::Reader,
 }
 
 impl std::fmt::Debug for RedisBackplane {
@@ -74,6 +77,7 @@ impl RedisBackplane {
             client,
             commands: Arc::new(ArcSwap::from_pointee(commands)),
             replaced_at: Arc::new(AtomicU64::new(0)),
+            reader: ingress::Reader::default(),
         })
     }
 

@@ -28,7 +28,8 @@ fn ms(span: Duration) -> String {
 }
 
 fn effective(config: &Config) -> Vec<(&'static str, String)> {
-    let Config { server, auth, limits, websocket, delivery, backplane, database, log, daemon_api } = config;
+    let Config { server, auth, limits, websocket, delivery, ingress, backplane, .. } = config;
+    let Config { database, log, daemon_api, .. } = config;
     let schedule: Vec<String> = delivery.redelivery_schedule.iter().copied().map(ms).collect();
     let backplane = match backplane {
         Backplane::Embedded { queue_file } => ("backplane.queue_file", quoted(queue_file.display())),
@@ -75,6 +76,8 @@ fn effective(config: &Config) -> Vec<(&'static str, String)> {
         ("delivery.commit_size", delivery.commit_size.to_string()),
         ("delivery.buffer_capacity", delivery.buffer_capacity.to_string()),
         ("delivery.sweep_interval_ms", ms(delivery.sweep_interval)),
+        ("ingress.batch", ingress.batch.to_string()),
+        ("ingress.claim_after_ms", ms(ingress.claim_after)),
         backplane,
         ("database.url", quoted(database)),
         ("log.format", quoted(format)),

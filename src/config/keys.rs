@@ -85,6 +85,8 @@ pub(super) const KEYS: &[Key] = &[
     key("delivery", "commit_size", Kind::Number),
     key("delivery", "buffer_capacity", Kind::Number),
     key("delivery", "sweep_interval_ms", Kind::Number),
+    key("ingress", "batch", Kind::Number),
+    key("ingress", "claim_after_ms", Kind::Number),
     key("backplane", "redis_url", Kind::Text).or("REDIS_URL"),
     key("backplane", "redis_host", Kind::Text).or("REDIS_HOST"),
     key("backplane", "redis_port", Kind::Number).or("REDIS_PORT"),

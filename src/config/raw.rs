@@ -10,6 +10,7 @@ pub(super) struct Raw {
     pub(super) limits: Limits,
     pub(super) websocket: WebSocket,
     pub(super) delivery: Delivery,
+    pub(super) ingress: Ingress,
     pub(super) backplane: Backplane,
     pub(super) database: Database,
     pub(super) log: Log,
@@ -72,6 +73,13 @@ pub(super) struct Delivery {
     pub(super) commit_size: u64,
     pub(super) buffer_capacity: u64,
     pub(super) sweep_interval_ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ingress {
+    pub(super) batch: u64,
+    pub(super) claim_after_ms: u64,
 }
 
 #[derive(Debug, Deserialize)]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Backplane, DaemonApi, DatabaseUrl, Delivery, Limits, Log, LogFormat, Secret, Server, WebSocket,
+    Backplane, DaemonApi, DatabaseUrl, Delivery, Ingress, Limits, Log, LogFormat, Secret, Server, WebSocket,
     error::ConfigError, raw,
 };
 
@@ -147,6 +147,13 @@ pub(super) fn delivery(raw: &raw::Delivery) -> Result<Delivery, ConfigError> {
         commit_size: range("delivery.commit_size", raw.commit_size, 1..=100_000)?,
         buffer_capacity: range("delivery.buffer_capacity", raw.buffer_capacity, 1..=100_000_000)?,
         sweep_interval: millis("delivery.sweep_interval_ms", raw.sweep_interval_ms, 100..=DAY_MS)?,
+    })
+}
+
+pub(super) fn ingress(raw: &raw::Ingress) -> Result<Ingress, ConfigError> {
+    Ok(Ingress {
+        batch: range("ingress.batch", raw.batch, 1..=10_000)?,
+        claim_after: millis("ingress.claim_after_ms", raw.claim_after_ms, 100..=DAY_MS)?,
     })
 }
 

@@ -2,6 +2,10 @@
 //!
 //! Label values come from fixed sets, never from clients: nobody outside can make a metric grow.
 
+mod ingress;
+
+pub use ingress::IngressMetrics;
+
 use prometheus::{
     Encoder as _, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
@@ -57,6 +61,8 @@ pub struct Metrics {
     pub nodes: IntGauge,
     /// Warnings to clients that sent too many frames.
     pub rate_limited: IntCounter,
+    /// What is counted of the ingress stream.
+    pub ingress: IngressMetrics,
     /// When the process started, in seconds since 1970.
     pub started: Gauge,
 }
@@ -168,6 +174,7 @@ impl Metrics {
             rate_limited: add
                 .counter("hub_rate_limited_total", "Warnings to clients that sent too many frames.")?,
             started: add.add(Gauge::new("process_start_time_seconds", "Start time since the Unix epoch."))?,
+            ingress: IngressMetrics::new(&add)?,
             closes: add.counters("hub_closes_total", "Closed connections by close code.", &["code"])?,
             drops: add.counters("hub_events_dropped_total", "Events that are not kept.", &["reason"])?,
             malformed: add.counters(

@@ -18,6 +18,7 @@ mod delivery;
 mod fleet;
 mod framework;
 mod http;
+mod ingress;
 mod isolation;
 mod mistakes;
 mod protocol;

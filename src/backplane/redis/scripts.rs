@@ -36,6 +36,7 @@ scripts! {
     PURGE = "purge.lua",
     ACKNOWLEDGE = "acknowledge.lua",
     SILENT = "silent.lua",
+    INGRESS_TIDY = "ingress_tidy.lua",
 }
 
 /// Starts a call of `script` with its keys; the arguments follow with [`Cmd::arg`].

@@ -1,0 +1,5 @@
+//! The durable ways in: what is appended or posted is there until it is taken, whoever dies.
+
+mod stream;
+mod stream_failures;
+mod verdicts;
