@@ -29,6 +29,7 @@ pub mod offline_queue;
 pub mod queue_access;
 pub mod resolver;
 pub mod revocation;
+pub mod routing;
 pub mod services;
 pub mod status_recorder;
 mod supervised;

@@ -11,6 +11,7 @@ pub mod commit;
 pub mod dead_letters;
 pub mod embedded;
 pub mod fleet;
+pub mod idempotency;
 pub mod ingress;
 pub mod inspection;
 pub mod liveness;

@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use self::batch::{Size, replies};
 use super::{
-    intake::{Intake, Rejection, Status, Verdict},
+    intake::{Intake, Status, Verdict},
     services::Shared,
     supervised::spawn_guarded,
 };
@@ -212,7 +212,7 @@ impl Office {
         // Those that found no room are tried again, in their order, before anything that comes later.
         loop {
             let (places, again): (Vec<usize>, Vec<_>) = (verdicts.iter().zip(&arrivals).enumerate())
-                .filter(|(_, (verdict, _))| matches!(verdict.status, Status::Rejected(Rejection::NoRoom(_))))
+                .filter(|(_, (verdict, _))| verdict.status.is_temporary())
                 .map(|(place, (_, arrival))| (place, arrival.clone()))
                 .unzip();
             if again.is_empty() {

@@ -116,6 +116,16 @@ impl Resolver {
         (monotonic() < expires).then_some(answer)
     }
 
+    /// The orchestrator that an id stands for.
+    pub async fn orchestrator(&self, id: &OrchestratorId, connections: &Connections) -> OrchestratorId {
+        let name = Name::Orchestrator(id.clone());
+        let found = match self.cached_target(&name, connections) {
+            Some(known) => known,
+            None => self.target(name).await,
+        };
+        found.unwrap_or_else(|| id.clone())
+    }
+
     /// Asks for what is not known.
     pub async fn resolve(&self, question: &Question) -> Answer {
         let target = self.target(question.name.clone()).await;

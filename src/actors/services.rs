@@ -13,7 +13,7 @@ use log::Level;
 use super::{
     announcer::Announcer, connection_manager::ConnectionManager, connections::Connections,
     event_router::EventRouter, heartbeat_monitor::HeartbeatMonitor, ingress::IngressReader, intake::Intake,
-    offline_queue::OfflineQueue, queue_access::QueueAccess, resolver::Resolver,
+    offline_queue::OfflineQueue, queue_access::QueueAccess, resolver::Resolver, routing::MessageRouter,
     status_recorder::StatusRecorder,
 };
 use crate::{
@@ -120,6 +120,8 @@ pub struct Services {
     pub manager: Addr<ConnectionManager>,
     /// The way in for events that somebody waits for.
     pub intake: Intake,
+    /// The way in for messages to one orchestrator.
+    pub messages: MessageRouter,
     /// Who reads the stream.
     pub ingress: Addr<IngressReader>,
     /// Who routes events.

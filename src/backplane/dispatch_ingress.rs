@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::{
     Backplane, Result,
+    idempotency::{Idempotency, KeyedRequest, Known},
     ingress::{IngressBacklog, IngressEntry, IngressStream, Reply},
     queue::LegacySource,
     routing::{QueueBounds, Reachability, RoutingRecords},
@@ -74,5 +77,19 @@ impl RoutingRecords for Backplane {
 
     async fn filled(&self, sources: &[LegacySource]) -> Result<Vec<bool>> {
         dispatch!(self.filled(sources))
+    }
+}
+
+impl Idempotency for Backplane {
+    async fn begin(&self, request: &KeyedRequest, now: Timestamp) -> Result<Known> {
+        dispatch!(self.begin(request, now))
+    }
+
+    async fn finish(&self, request: &KeyedRequest, answer: &Bytes, now: Timestamp) -> Result<()> {
+        dispatch!(self.finish(request, answer, now))
+    }
+
+    async fn abandon(&self, request: &KeyedRequest) -> Result<()> {
+        dispatch!(self.abandon(request))
     }
 }

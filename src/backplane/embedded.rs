@@ -12,6 +12,7 @@ mod commit;
 mod connections;
 mod dead_letters;
 mod fleet;
+mod idempotency;
 mod ingress;
 mod inspection;
 mod liveness;

@@ -7,6 +7,7 @@ mod acknowledgements;
 mod bus;
 mod dead_letters;
 mod fleet;
+mod idempotency;
 mod ingress;
 mod inspection;
 mod keys;

@@ -6,7 +6,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{HttpState, body, caller, error::ApiError};
+use super::{
+    HttpState, body, caller,
+    error::ApiError,
+    idempotency::{self, Answer, OPERATOR, json},
+};
 use crate::{
     actors::intake::{Arrival, IntakeError, Status, Verdict},
     domain::{
@@ -75,9 +79,11 @@ struct VerdictBody {
 /// One event, or an array of up to 1000. Answered once every accepted event is stored or taken.
 #[utoipa::path(
     post, path = "/api/events", tag = "events", security(("apiKey" = [])), request_body = PublishBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters: the same key and body are answered the same for 24 h, and take effect once")),
     responses(
         (status = 200, description = "What became of each event, in order", body = Verdicts),
-        (status = 400), (status = 401), (status = 413),
+        (status = 400), (status = 401), (status = 409, description = "The same request is under way"), (status = 413),
+        (status = 422),
     )
 )]
 pub(super) async fn publish(
@@ -93,14 +99,22 @@ pub(super) async fn publish(
         return Err(ApiError::unavailable("The backplane is unavailable; nothing was accepted"));
     }
     let arrivals: Vec<Arrival> = entries.into_iter().map(|json| Arrival { json, owner: None }).collect();
-    let verdicts = state.services.intake.take(&arrivals).await.map_err(|error| match error {
-        IntakeError::Router => ApiError::unavailable("The router is starting again; nothing was accepted"),
-        IntakeError::Store(error) => {
-            log::error!(error:% = error; "published events are not stored yet");
-            ApiError::unavailable("The events could not be stored in time; publish them again")
-        }
-    })?;
-    Ok(HttpResponse::Ok().json(Verdicts { results: verdicts.into_iter().map(VerdictBody::from).collect() }))
+    let work = async {
+        let verdicts = state.services.intake.take(&arrivals).await.map_err(|error| match error {
+            IntakeError::Router => {
+                ApiError::unavailable("The router is starting again; nothing was accepted")
+            }
+            IntakeError::Store(error) => {
+                log::error!(error:% = error; "published events are not stored yet");
+                ApiError::unavailable("The events could not be stored in time; publish them again")
+            }
+        })?;
+        // Who found no room may find some with the same request later.
+        let is_final = !verdicts.iter().any(|verdict| verdict.status.is_temporary());
+        let verdicts = Verdicts { results: verdicts.into_iter().map(VerdictBody::from).collect() };
+        Ok(Answer { body: json(&verdicts)?, is_final })
+    };
+    idempotency::once(&request, &state, OPERATOR, &body, work).await
 }
 
 /// The events of a body, each as its own slice of it.

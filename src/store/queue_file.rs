@@ -6,6 +6,7 @@
 mod acknowledged;
 mod dead_letters;
 mod entries;
+mod idempotency;
 mod in_flight;
 mod ledger;
 mod pages;
@@ -15,6 +16,7 @@ mod sessions;
 
 pub use dead_letters::BuriedEvent;
 pub use entries::{Entry, LoadedEntry};
+pub use idempotency::KeyedAnswer;
 pub use in_flight::Delivery;
 pub use ledger::Ledger;
 pub use pages::PageEntry;

@@ -7,6 +7,7 @@
 pub(crate) mod bus;
 pub(crate) mod fixtures;
 pub(crate) mod fleet;
+pub(crate) mod idempotency;
 pub(crate) mod inspection;
 pub(crate) mod queue;
 pub(crate) mod records;
@@ -22,9 +23,9 @@ use std::future::Future;
 
 use neolith_hub::{
     backplane::{
-        bus::EventBus, fleet::Fleet, inspection::Inspection, queue::EventQueue, records::Records,
-        registrations::Registrations, registry::ConnectionRegistry, revocations::Revocations,
-        sessions::Sessions, status::Statuses,
+        bus::EventBus, fleet::Fleet, idempotency::Idempotency, inspection::Inspection, queue::EventQueue,
+        records::Records, registrations::Registrations, registry::ConnectionRegistry,
+        revocations::Revocations, sessions::Sessions, status::Statuses,
     },
     domain::clock::Timestamp,
 };
@@ -41,7 +42,8 @@ pub(crate) trait Harness: Sized {
         + Registrations
         + Statuses
         + Fleet
-        + Inspection;
+        + Inspection
+        + Idempotency;
 
     /// Starts it.
     fn start() -> impl Future<Output = Self>;
@@ -128,6 +130,9 @@ macro_rules! contract_tests {
             inspection::a_cursor_survives_changes_of_the_queue,
             inspection::a_purge_empties_the_queue_and_the_books_balance,
             inspection::the_books_of_nobody_are_empty,
+            idempotency::a_key_is_claimed_once,
+            idempotency::an_answer_is_given_again,
+            idempotency::a_key_that_was_given_back_is_free,
             bus::a_subscription_begins_restored_and_stays_open,
             bus::a_command_reaches_the_hub_it_names,
             bus::a_command_to_all_reaches_every_hub,

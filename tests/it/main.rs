@@ -24,4 +24,5 @@ mod mistakes;
 mod protocol;
 mod redis_layout;
 mod revocation;
+mod routing;
 mod secrecy;

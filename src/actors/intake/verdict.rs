@@ -58,6 +58,12 @@ pub enum Rejection {
 }
 
 impl Status {
+    /// Whether the same event may be taken in a moment.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Rejected(Rejection::NoRoom(_)))
+    }
+
     /// The word for it on every wire.
     #[must_use]
     pub fn word(&self) -> &'static str {

@@ -4,8 +4,6 @@
 use std::{collections::HashSet, sync::Arc};
 
 use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -13,20 +11,13 @@ use crate::{
         intake::{Arrival, Intake, Rejection, Status},
         services::Shared,
     },
-    backplane::queue::{EventQueue as _, LEGACY_PAGE, LegacySource},
-    domain::ids::OrchestratorId,
+    backplane::{
+        queue::{EventQueue as _, LEGACY_PAGE, LegacySource},
+        routing::RoutingRecords as _,
+    },
+    domain::{ids::OrchestratorId, queued_message::QueuedMessage},
+    telemetry::metrics::RoutingEvent,
 };
-
-/// A message that an original router queued for an orchestrator that was offline (contract S4).
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct QueuedMessage {
-    message_id: String,
-    channel_id: Option<String>,
-    author_id: Option<String>,
-    content: Option<String>,
-    created_at: Option<serde_json::Value>,
-}
 
 /// The lists that may concern an orchestrator's daemons here.
 pub(super) fn sources(shared: &Shared, orchestrator: &OrchestratorId) -> Vec<LegacySource> {
@@ -49,7 +40,11 @@ pub(super) async fn drain_for_ever(
     let mut batch = Vec::new();
     while named.recv_many(&mut batch, 256).await > 0 {
         let distinct: HashSet<LegacySource> = batch.drain(..).collect();
-        for source in distinct {
+        let distinct: Vec<LegacySource> = distinct.into_iter().collect();
+        // Most are empty, and that is asked for at once.
+        let filled = shared.backplane.filled(&distinct).await.unwrap_or_else(|_| vec![true; distinct.len()]);
+        for source in distinct.into_iter().zip(filled).filter_map(|(source, filled)| filled.then_some(source))
+        {
             if let Err(error) = drain_whole(&shared, &intake, &source).await {
                 let orchestrator = source.orchestrator().as_str();
                 log::warn!(orchestrator, error; "a legacy list could not be drained; the sweep tries again");
@@ -60,7 +55,15 @@ pub(super) async fn drain_for_ever(
 
 /// Drains page by page, until the list is empty.
 async fn drain_whole(shared: &Shared, intake: &Intake, source: &LegacySource) -> Result<(), String> {
+    let happened = |event, word: &str| {
+        if let LegacySource::Routing(orchestrator) = source {
+            shared.metrics.routing.happened(event);
+            log::debug!(orchestrator = orchestrator.as_str(); "{word}");
+        }
+    };
+    happened(RoutingEvent::QueueStarted, "queue.processing_started");
     while drain(shared, intake, source).await? >= LEGACY_PAGE {}
+    happened(RoutingEvent::QueueCompleted, "queue.processing_completed");
     Ok(())
 }
 
@@ -96,55 +99,9 @@ fn arrival(source: &LegacySource, entry: &Bytes) -> Arrival {
         }
         LegacySource::Routing(id) => {
             // What is no message is refused like what is no event.
-            let json = from_message(id, entry).unwrap_or_else(|| entry.clone());
+            let message = serde_json::from_slice::<QueuedMessage>(entry);
+            let json = message.map_or_else(|_| entry.clone(), |message| message.event(id, None));
             Arrival { json, owner: None }
         }
-    }
-}
-
-/// A queued message as the event that the original router would have made of it. Its id is derived,
-/// so that a message that is drained twice is one event.
-fn from_message(orchestrator: &OrchestratorId, entry: &Bytes) -> Option<Bytes> {
-    let message: QueuedMessage = serde_json::from_slice(entry).ok()?;
-    let event = json!({
-        "id": format!("msg_{}", message.message_id),
-        "type": "message.received",
-        "orchestratorId": orchestrator,
-        "daemonId": "",
-        "channelId": message.channel_id,
-        "payload": {
-            "messageId": message.message_id,
-            "channelId": message.channel_id,
-            "content": message.content,
-            "authorId": message.author_id,
-            "timestamp": message.created_at,
-        },
-        "timestamp": message.created_at,
-        "requiresAck": true,
-        "priority": 1,
-    });
-    serde_json::to_vec(&event).ok().map(Bytes::from)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{
-        clock::now,
-        envelope::{Context, Published},
-    };
-
-    #[test]
-    fn a_queued_message_becomes_the_event_that_the_original_router_makes() {
-        let entry = Bytes::from_static(
-            br#"{"messageId":"m1","channelId":"c1","authorId":"u1","content":"hi","createdAt":"2024-01-01T00:00:00.000Z","queuedAt":"x"}"#,
-        );
-        let orchestrator = OrchestratorId::parse("vp_1").expect("an id");
-        let json = from_message(&orchestrator, &entry).expect("an event");
-        let event = Published::parse(&json, &Context::default(), now().wall).expect("an event").event;
-        assert_eq!((event.id.as_str(), event.kind.as_str()), ("msg_m1", "message.received"));
-        assert_eq!((event.orchestrator, event.requires_ack), (orchestrator, true));
-        let payload: serde_json::Value = serde_json::from_slice(&event.payload).expect("JSON");
-        assert_eq!((&payload["content"], &payload["messageId"]), (&"hi".into(), &"m1".into()));
     }
 }

@@ -53,6 +53,11 @@ pub(super) fn may_hold_replies(name: &str) -> bool {
     plain && (own || !TAKEN.iter().any(|prefix| name.starts_with(prefix)))
 }
 
+/// A request with a key of its sender's, and its answer.
+pub(super) fn idempotency(digest: &str) -> String {
+    format!("hub:idempotency:{digest}")
+}
+
 pub(super) fn node_channel(node: &NodeId) -> String {
     format!("hub:node:{node}")
 }

@@ -56,14 +56,18 @@ impl RoutingRecords for RedisBackplane {
         let list = keys::legacy(&LegacySource::Routing(orchestrator.clone()));
         let size = u64::try_from(bounds.size).unwrap_or(u64::MAX);
         let mut pipe = redis::pipe();
-        pipe.atomic();
+        pipe.ignore_errors();
         pipe.cmd("RPUSH").arg(&list).arg(entry);
-        pipe.cmd("LTRIM").arg(&list).arg(format!("-{size}")).arg(-1).ignore();
-        pipe.cmd("EXPIRE").arg(&list).arg(bounds.lifetime.as_secs()).ignore();
-        let (length,): (u64,) = pipe.query_async(&mut self.commands()).await.map_err(|error| {
-            if super::queue::is_wrong_type(&error) { corrupt(error.to_string()) } else { self.failed(error) }
-        })?;
-        Ok(Some(length.saturating_sub(size)))
+        pipe.cmd("LTRIM").arg(&list).arg(format!("-{size}")).arg(-1);
+        pipe.cmd("EXPIRE").arg(&list).arg(bounds.lifetime.as_secs());
+        let answers: Vec<Value> =
+            pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))?;
+        match answers.into_iter().next() {
+            Some(Value::Int(length)) => {
+                Ok(Some(u64::try_from(length).unwrap_or_default().saturating_sub(size)))
+            }
+            _ => Err(corrupt("the queue of messages is no list")),
+        }
     }
 
     async fn note_delivered(&self, message: &str, session: Option<&SessionId>, at: Timestamp) -> Result<()> {

@@ -36,6 +36,7 @@ scripts! {
     PURGE = "purge.lua",
     ACKNOWLEDGE = "acknowledge.lua",
     SILENT = "silent.lua",
+    IDEMPOTENCY = "idempotency.lua",
     INGRESS_TIDY = "ingress_tidy.lua",
 }
 
