@@ -10,6 +10,7 @@
 //! | [`status_recorder::StatusRecorder`] | keeps the status of orchestrators and their uptime in the accounts |
 //! | [`dead_letter_keeper::DeadLetterKeeper`] | brings what was given up into the database |
 //! | [`ledger_check::LedgerCheck`] | looks whether the books of the queues balance |
+//! | [`ingress::IngressReader`] | takes what publishers append to the stream |
 //! | [`offline_queue::OfflineQueue`] | group-commits, reads queues, drains legacy lists, expires |
 //!
 //! A connection lives on the worker thread of its socket; the others live on the main thread under a
@@ -25,6 +26,8 @@ pub mod dead_letter_keeper;
 pub mod event_router;
 pub mod heartbeat_monitor;
 pub mod inbound;
+pub mod ingress;
+pub mod intake;
 pub mod ledger_check;
 pub mod messages;
 pub mod offline_queue;
@@ -32,6 +35,7 @@ pub mod queue_access;
 pub mod redrive;
 pub mod resolver;
 pub mod revocation;
+pub mod routing;
 pub mod services;
 pub mod status_recorder;
 mod supervised;

@@ -15,16 +15,19 @@ use crate::{
         dead_letter_keeper::DeadLetterKeeper,
         event_router::{CommandsTo, EventRouter, LegacyIn},
         heartbeat_monitor::{Colleagues, HeartbeatMonitor, Watch},
+        ingress::{IngressReader, Reading},
+        intake::Intake,
         ledger_check::LedgerCheck,
         messages::DrainAll,
         offline_queue::{OfflineQueue, Schedule},
         queue_access::QueueAccess,
         resolver::Resolver,
+        routing::{MessageRouter, RoutingRules},
         services::{HubState, Services, Shared},
         status_recorder::StatusRecorder,
     },
     auth::{failures::AuthFailures, token::TokenVerifier},
-    backplane::{Backplane, BackplaneError, registry::ConnectionRegistry as _},
+    backplane::{Backplane, BackplaneError, registry::ConnectionRegistry as _, routing::QueueBounds},
     config::{self, Config},
     domain::{clock::now, ids::NodeId},
     http::{self, HttpState},
@@ -208,13 +211,18 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
         Schedule { commit_interval: delivery.commit_interval, sweep_interval: delivery.sweep_interval };
     let monitor = supervise(HeartbeatMonitor::new(shared.clone(), watch));
     let router = supervise(EventRouter::new(shared.clone()));
-    let offline_queue = supervise(OfflineQueue::new(shared.clone(), schedule, router.clone().recipient()));
+    let intake = Intake::new(shared.clone(), router.clone());
+    let offline_queue = supervise(OfflineQueue::new(shared.clone(), schedule, intake.clone()));
     let drain_rate = config.server.drain_rate;
     let manager =
         supervise(ConnectionManager::new(shared.clone(), monitor.clone(), offline_queue.clone(), drain_rate));
     router.do_send(LegacyIn(offline_queue.clone()));
     router.do_send(CommandsTo(manager.clone()));
-    let announcer = supervise(Announcer::new(shared.clone(), database.clone(), router.clone()));
+    let messages =
+        MessageRouter::new(shared.clone(), intake.clone(), offline_queue.clone(), routing_rules(config));
+    let announcer = supervise(Announcer::new(shared.clone(), database.clone(), intake.clone()));
+    let reading = Reading { batch: config.ingress.batch, claim_after: config.ingress.claim_after };
+    let ingress = supervise(IngressReader::new(shared.clone(), intake.clone(), reading));
     let recorder = supervise(StatusRecorder::new(shared.clone(), database.clone(), router.clone()));
     let keeper = supervise(DeadLetterKeeper::new(shared.clone(), database));
     let ledger_check = supervise(LedgerCheck::new(shared.clone(), delivery.sweep_interval));
@@ -222,10 +230,14 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
         manager: manager.clone(),
         router: router.clone(),
         recorder: recorder.clone(),
+        offline_queue: offline_queue.clone(),
     });
     Ok(Arc::new(Services {
         shared,
         manager,
+        intake,
+        messages,
+        ingress,
         router,
         monitor,
         offline_queue,
@@ -257,6 +269,18 @@ fn limits(config: &Config) -> Limits {
         redelivery_schedule: delivery.redelivery_schedule.clone(),
         max_attempts: delivery.max_attempts,
         strict_scopes: config.auth.strict_scopes,
+    }
+}
+
+fn routing_rules(config: &Config) -> RoutingRules {
+    let routing = &config.routing;
+    RoutingRules {
+        max_attempts: routing.max_attempts,
+        initial_delay: routing.initial_delay,
+        backoff_multiplier: routing.backoff_multiplier,
+        max_delay: routing.max_delay,
+        queue_enabled: routing.queue_enabled,
+        queue: QueueBounds { size: routing.max_queue_size, lifetime: routing.queue_ttl },
     }
 }
 

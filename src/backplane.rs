@@ -12,6 +12,8 @@ pub mod commit;
 pub mod dead_letters;
 pub mod embedded;
 pub mod fleet;
+pub mod idempotency;
+pub mod ingress;
 pub mod inspection;
 pub mod liveness;
 pub mod queue;
@@ -21,6 +23,7 @@ pub mod redis;
 pub mod registrations;
 pub mod registry;
 pub mod revocations;
+pub mod routing;
 pub mod rules;
 pub mod sessions;
 pub mod status;
@@ -76,8 +79,9 @@ macro_rules! dispatch {
     };
 }
 
-// After the macro, which it uses.
+// After the macro, which they use.
 mod dispatch;
+mod dispatch_ingress;
 
 impl Backplane {
     /// Opens the embedded backplane in `file`.

@@ -44,6 +44,10 @@ pub struct Config {
     pub websocket: WebSocket,
     /// Queues and acknowledgements.
     pub delivery: Delivery,
+    /// The stream that publishers append to.
+    pub ingress: Ingress,
+    /// Messages to one orchestrator.
+    pub routing: Routing,
     /// What hubs and the platform share.
     pub backplane: Backplane,
     /// Accounts, messages, audit.
@@ -147,6 +151,34 @@ pub struct Delivery {
     pub sweep_interval: Duration,
 }
 
+/// The stream that publishers append to.
+#[derive(Debug, Clone)]
+pub struct Ingress {
+    /// How many entries are taken at once.
+    pub batch: usize,
+    /// How long a hub may hold an entry before another one takes it over.
+    pub claim_after: Duration,
+}
+
+/// Messages to one orchestrator.
+#[derive(Debug, Clone)]
+pub struct Routing {
+    /// How often delivery is tried.
+    pub max_attempts: u32,
+    /// The wait after the first failure.
+    pub initial_delay: Duration,
+    /// By how much each wait is longer than the one before.
+    pub backoff_multiplier: u32,
+    /// The longest wait.
+    pub max_delay: Duration,
+    /// Whether messages wait for who is away.
+    pub queue_enabled: bool,
+    /// How many of them, per orchestrator.
+    pub max_queue_size: usize,
+    /// For how long.
+    pub queue_ttl: Duration,
+}
+
 /// What hubs and the platform share.
 #[derive(Debug, Clone)]
 pub enum Backplane {
@@ -225,12 +257,26 @@ impl Config {
         let limits = validate::limits(&raw.limits)?;
         let websocket = validate::websocket(&raw.websocket)?;
         let delivery = validate::delivery(&raw.delivery)?;
+        let ingress = validate::ingress(&raw.ingress)?;
+        let routing = validate::routing(&raw.routing)?;
         let log = validate::log(&raw.log)?;
         let daemon_api = validate::daemon_api(&raw.daemon_api)?;
         // Last, so that nothing is created for a configuration that is refused.
         let shared = shares_secrets(&backplane, &database);
         let auth = auth(raw.auth, shared, &server.data_dir, secrets)?;
-        Ok(Self { server, auth, limits, websocket, delivery, backplane, database, log, daemon_api })
+        Ok(Self {
+            server,
+            auth,
+            limits,
+            websocket,
+            delivery,
+            ingress,
+            routing,
+            backplane,
+            database,
+            log,
+            daemon_api,
+        })
     }
 
     /// Whether the hub works without any server: then it makes its own secrets.

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod ingress;
 pub mod mention;
 pub mod notice;
+pub mod queued_message;
 pub mod recent_ids;
 pub mod reported;
 pub mod scope;

@@ -10,12 +10,14 @@ mod docs;
 mod error;
 mod events;
 mod health;
+mod idempotency;
 mod input;
 mod limits;
 mod membership_notices;
 mod metrics;
 mod openapi;
 mod posting;
+mod routing;
 mod state;
 pub mod transport;
 mod ws;
@@ -43,6 +45,7 @@ pub fn routes(config: &mut web::ServiceConfig, state: &web::Data<HttpState>) {
         .service(resource("/ready", "GET, HEAD").route(reading().to(health::ready)))
         .service(resource("/metrics", "GET, HEAD").route(reading().to(metrics::metrics)))
         .service(resource("/api/events", "POST").route(web::post().to(events::publish)))
+        .service(resource("/api/orchestrators/{id}/messages", "POST").route(web::post().to(routing::route)))
         .configure(daemon::routes)
         .configure(admin::routes)
         .configure(docs::routes)

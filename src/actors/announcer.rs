@@ -7,14 +7,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Message as ActixMessage, Supervised};
+use actix::{Actor, AsyncContext as _, Context, Handler, Message as ActixMessage, Supervised};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::{
     blocking::ask,
-    event_router::EventRouter,
-    messages::{Forget, Origin, Publish, Routed},
+    intake::{Intake, Status},
     services::Shared,
     supervised::spawn_guarded,
 };
@@ -59,16 +58,16 @@ pub struct Announcer {
 struct Office {
     shared: Arc<Shared>,
     database: Arc<Database>,
-    router: Addr<EventRouter>,
+    intake: Intake,
     turns: Arc<Semaphore>,
 }
 
 impl Announcer {
     /// An announcer of the messages in `database`.
     #[must_use]
-    pub fn new(shared: Arc<Shared>, database: Arc<Database>, router: Addr<EventRouter>) -> Self {
+    pub fn new(shared: Arc<Shared>, database: Arc<Database>, intake: Intake) -> Self {
         let turns = Arc::new(Semaphore::new(CONCURRENT));
-        Self { office: Arc::new(Office { shared, database, router, turns }), sweeping: false }
+        Self { office: Arc::new(Office { shared, database, intake, turns }), sweeping: false }
     }
 }
 
@@ -153,16 +152,8 @@ impl Office {
         let events: Vec<Event> =
             recipients.iter().flat_map(|recipient| events(&message, recipient)).collect();
         if !events.is_empty() {
-            let ids: Vec<_> =
-                events.iter().map(|event| (event.orchestrator.clone(), event.id.clone())).collect();
-            let publish = Publish { events, origin: Origin::Direct };
-            let routed =
-                self.router.send(publish).await.map_err(|_| "the router is starting again".to_owned())?;
-            let unwritable = self.shared.queue.durable().await.map_err(|error| error.to_string())?;
-            let lost: Vec<_> = ids.into_iter().filter(|(id, _)| unwritable.contains(id)).collect();
-            let refused = routed.iter().any(|routed| matches!(routed, Routed::Rejected(_)));
-            if refused || !lost.is_empty() {
-                self.router.do_send(Forget(lost));
+            let verdicts = self.intake.store(events).await.map_err(|error| error.to_string())?;
+            if verdicts.iter().any(|verdict| matches!(verdict.status, Status::Rejected(_))) {
                 return Err("its events could not be stored for everybody".to_owned());
             }
         }

@@ -12,13 +12,15 @@ use super::{
     connection_manager::{Condemn, ConnectionManager},
     connections::ConnectionHandle,
     event_router::EventRouter,
-    messages::{Beat, Came, Origin, Publish, Went},
+    messages::{Beat, Came, DrainLegacy, Origin, Publish, Went},
+    offline_queue::OfflineQueue,
     services::Shared,
     status_recorder::{Because, NoteStatus, StatusRecorder},
     supervised::{guarded, spawn_guarded},
 };
 use crate::{
     backplane::{
+        queue::LegacySource,
         records::{HeartbeatRecord, Presence, PresenceChange, Records as _},
         registry::ConnectionRegistry as _,
     },
@@ -30,6 +32,7 @@ use crate::{
     },
     protocol::codes::CloseReason,
     session::effect::Identity,
+    telemetry::metrics::RoutingEvent,
 };
 
 /// How long heartbeats and presence changes are collected before they are written.
@@ -61,6 +64,7 @@ pub struct HeartbeatMonitor {
     manager: Option<WeakAddr<ConnectionManager>>,
     router: Option<WeakAddr<EventRouter>>,
     recorder: Option<WeakAddr<StatusRecorder>>,
+    offline_queue: Option<WeakAddr<OfflineQueue>>,
     beats: HashMap<ConnectionId, HeartbeatRecord>,
     presence: Vec<Presence>,
     /// Orchestrators without a connection here, and when they count as offline.
@@ -78,6 +82,8 @@ pub struct Colleagues {
     pub router: Addr<EventRouter>,
     /// Who keeps statuses.
     pub recorder: Addr<StatusRecorder>,
+    /// Who drains what other routers queue.
+    pub offline_queue: Addr<OfflineQueue>,
 }
 
 /// To the monitor: a batch was written, or some of it must be written again.
@@ -98,6 +104,7 @@ impl HeartbeatMonitor {
             manager: None,
             router: None,
             recorder: None,
+            offline_queue: None,
             beats: HashMap::new(),
             presence: Vec::new(),
             leaving: HashMap::new(),
@@ -232,10 +239,12 @@ impl Supervised for HeartbeatMonitor {}
 impl Handler<Colleagues> for HeartbeatMonitor {
     type Result = ();
 
-    fn handle(&mut self, Colleagues { manager, router, recorder }: Colleagues, _: &mut Self::Context) {
+    fn handle(&mut self, colleagues: Colleagues, _: &mut Self::Context) {
+        let Colleagues { manager, router, recorder, offline_queue } = colleagues;
         self.manager = Some(manager.downgrade());
         self.router = Some(router.downgrade());
         self.recorder = Some(recorder.downgrade());
+        self.offline_queue = Some(offline_queue.downgrade());
     }
 }
 
@@ -244,6 +253,9 @@ impl Handler<Beat> for HeartbeatMonitor {
 
     fn handle(&mut self, Beat(record): Beat, _: &mut Self::Context) {
         let connection = record.via.as_ref().map(|via| via.id);
+        if let Some(queue) = self.offline_queue.as_ref().and_then(WeakAddr::upgrade) {
+            queue.do_send(DrainLegacy(vec![LegacySource::Routing(record.orchestrator.clone())]));
+        }
         if let Some(recorder) = self.recorder.as_ref().and_then(WeakAddr::upgrade) {
             recorder.do_send(NoteStatus {
                 orchestrator: record.orchestrator.clone(),
@@ -267,6 +279,8 @@ impl Handler<Came> for HeartbeatMonitor {
 
     fn handle(&mut self, Came(identity): Came, _: &mut Self::Context) {
         self.leaving.remove(&identity.orchestrator);
+        self.shared.metrics.routing.happened(RoutingEvent::SessionRegistered);
+        log::debug!(orchestrator = identity.orchestrator.as_str(); "session.registered");
         self.note_presence(&identity, true);
         if let Some(recorder) = self.recorder.as_ref().and_then(WeakAddr::upgrade) {
             recorder.do_send(NoteStatus {
@@ -283,6 +297,8 @@ impl Handler<Went> for HeartbeatMonitor {
     type Result = ();
 
     fn handle(&mut self, Went(identity): Went, _: &mut Self::Context) {
+        self.shared.metrics.routing.happened(RoutingEvent::SessionUnregistered);
+        log::debug!(orchestrator = identity.orchestrator.as_str(); "session.unregistered");
         if self.leaving.len() < MAX_WAITING {
             let at = monotonic().plus(self.watch.offline_after);
             self.leaving.insert(identity.orchestrator.clone(), (at, identity));

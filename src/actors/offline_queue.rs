@@ -10,6 +10,7 @@ use actix::{Actor, AsyncContext as _, Context, Handler, Supervised};
 use tokio::sync::mpsc;
 
 use super::{
+    intake::Intake,
     messages::{DrainLegacy, Sweep},
     queue_access::QueueAccess,
     services::Shared,
@@ -48,19 +49,17 @@ pub struct Schedule {
 pub struct OfflineQueue {
     shared: Arc<Shared>,
     schedule: Schedule,
-    ingest: legacy::Ingest,
+    intake: Intake,
     legacy: Option<mpsc::Sender<LegacySource>>,
 }
 
 impl OfflineQueue {
-    /// A queue that hands what it finds in legacy lists to `ingest`.
+    /// A queue that hands what it finds in legacy lists to `intake`.
     #[must_use]
-    pub fn new(shared: Arc<Shared>, schedule: Schedule, ingest: legacy::Ingest) -> Self {
-        Self { shared, schedule, ingest, legacy: None }
+    pub fn new(shared: Arc<Shared>, schedule: Schedule, intake: Intake) -> Self {
+        Self { shared, schedule, intake, legacy: None }
     }
 }
-
-pub use legacy::Ingest;
 
 impl Actor for OfflineQueue {
     type Context = Context<Self>;
@@ -69,7 +68,7 @@ impl Actor for OfflineQueue {
         spawn_guarded(ctx, write_for_ever(self.shared.clone(), self.schedule.commit_interval));
         let (sender, receiver) = mpsc::channel(LEGACY_CAPACITY);
         self.legacy = Some(sender);
-        spawn_guarded(ctx, legacy::drain_for_ever(self.shared.clone(), self.ingest.clone(), receiver));
+        spawn_guarded(ctx, legacy::drain_for_ever(self.shared.clone(), self.intake.clone(), receiver));
         ctx.run_interval(self.schedule.sweep_interval, |_, ctx| ctx.notify(Sweep));
     }
 }

@@ -46,7 +46,7 @@ pub enum Name {
 }
 
 /// What must be known before an event can be routed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Question {
     /// Whom it names.
     pub name: Name,
@@ -114,6 +114,16 @@ impl Resolver {
         }
         let (answer, expires) = self.cache.get(name)?;
         (monotonic() < expires).then_some(answer)
+    }
+
+    /// The orchestrator that an id stands for.
+    pub async fn orchestrator(&self, id: &OrchestratorId, connections: &Connections) -> OrchestratorId {
+        let name = Name::Orchestrator(id.clone());
+        let found = match self.cached_target(&name, connections) {
+            Some(known) => known,
+            None => self.target(name).await,
+        };
+        found.unwrap_or_else(|| id.clone())
     }
 
     /// Asks for what is not known.

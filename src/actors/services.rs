@@ -13,8 +13,8 @@ use log::Level;
 use super::{
     announcer::Announcer, connection_manager::ConnectionManager, connections::Connections,
     dead_letter_keeper::DeadLetterKeeper, event_router::EventRouter, heartbeat_monitor::HeartbeatMonitor,
-    ledger_check::LedgerCheck, offline_queue::OfflineQueue, queue_access::QueueAccess, resolver::Resolver,
-    status_recorder::StatusRecorder,
+    ingress::IngressReader, intake::Intake, ledger_check::LedgerCheck, offline_queue::OfflineQueue,
+    queue_access::QueueAccess, resolver::Resolver, routing::MessageRouter, status_recorder::StatusRecorder,
 };
 use crate::{
     auth::{failures::AuthFailures, token::TokenVerifier},
@@ -118,7 +118,13 @@ pub struct Services {
     pub shared: Arc<Shared>,
     /// Who admits and evicts.
     pub manager: Addr<ConnectionManager>,
-    /// Who takes events in.
+    /// The way in for events that somebody waits for.
+    pub intake: Intake,
+    /// The way in for messages to one orchestrator.
+    pub messages: MessageRouter,
+    /// Who reads the stream.
+    pub ingress: Addr<IngressReader>,
+    /// Who routes events.
     pub router: Addr<EventRouter>,
     /// Who watches.
     pub monitor: Addr<HeartbeatMonitor>,

@@ -1,7 +1,8 @@
 //! The backplane of a fleet: Redis.
 //!
-//! One multiplexed connection carries all commands, pipelined; another one carries what is published.
-//! Both come back by themselves after a loss, for ever, and nothing falls back to another backplane.
+//! One multiplexed connection carries all commands, pipelined; another one carries what is published, a
+//! third one waits for the stream. All come back by themselves after a loss, for ever, and nothing falls
+//! back to another backplane.
 
 mod acknowledgements;
 mod books;
@@ -10,7 +11,9 @@ mod claims;
 mod commit;
 mod dead_letters;
 mod fleet;
+mod idempotency;
 mod in_flight;
+mod ingress;
 mod inspection;
 mod keys;
 mod liveness;
@@ -21,6 +24,7 @@ mod recount;
 mod registrations;
 mod registry;
 mod revocations;
+mod routing;
 mod scripts;
 mod sessions;
 mod status;
@@ -58,6 +62,7 @@ pub struct RedisBackplane {
     /// other end vanished silently breaks only when the kernel gives up, many minutes later.
     commands: Arc<ArcSwap<ConnectionManager>>,
     replaced_at: Arc<AtomicU64>,
+    reader: ingress::Reader,
 }
 
 impl std::fmt::Debug for RedisBackplane {
@@ -79,6 +84,7 @@ impl RedisBackplane {
             client,
             commands: Arc::new(ArcSwap::from_pointee(commands)),
             replaced_at: Arc::new(AtomicU64::new(0)),
+            reader: ingress::Reader::default(),
         })
     }
 

@@ -28,7 +28,8 @@ fn ms(span: Duration) -> String {
 }
 
 fn effective(config: &Config) -> Vec<(&'static str, String)> {
-    let Config { server, auth, limits, websocket, delivery, backplane, database, log, daemon_api } = config;
+    let Config { server, auth, limits, websocket, delivery, ingress, routing, backplane, .. } = config;
+    let Config { database, log, daemon_api, .. } = config;
     let schedule: Vec<String> = delivery.redelivery_schedule.iter().copied().map(ms).collect();
     let backplane = match backplane {
         Backplane::Embedded { queue_file } => ("backplane.queue_file", quoted(queue_file.display())),
@@ -75,6 +76,15 @@ fn effective(config: &Config) -> Vec<(&'static str, String)> {
         ("delivery.commit_size", delivery.commit_size.to_string()),
         ("delivery.buffer_capacity", delivery.buffer_capacity.to_string()),
         ("delivery.sweep_interval_ms", ms(delivery.sweep_interval)),
+        ("ingress.batch", ingress.batch.to_string()),
+        ("ingress.claim_after_ms", ms(ingress.claim_after)),
+        ("routing.max_attempts", routing.max_attempts.to_string()),
+        ("routing.initial_delay_ms", ms(routing.initial_delay)),
+        ("routing.backoff_multiplier", routing.backoff_multiplier.to_string()),
+        ("routing.max_delay_ms", ms(routing.max_delay)),
+        ("routing.queue_enabled", routing.queue_enabled.to_string()),
+        ("routing.max_queue_size", routing.max_queue_size.to_string()),
+        ("routing.queue_ttl_s", routing.queue_ttl.as_secs().to_string()),
         backplane,
         ("database.url", quoted(database)),
         ("log.format", quoted(format)),

@@ -10,6 +10,8 @@ pub(super) struct Raw {
     pub(super) limits: Limits,
     pub(super) websocket: WebSocket,
     pub(super) delivery: Delivery,
+    pub(super) ingress: Ingress,
+    pub(super) routing: Routing,
     pub(super) backplane: Backplane,
     pub(super) database: Database,
     pub(super) log: Log,
@@ -73,6 +75,25 @@ pub(super) struct Delivery {
     pub(super) commit_size: u64,
     pub(super) buffer_capacity: u64,
     pub(super) sweep_interval_ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ingress {
+    pub(super) batch: u64,
+    pub(super) claim_after_ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Routing {
+    pub(super) max_attempts: u64,
+    pub(super) initial_delay_ms: u64,
+    pub(super) backoff_multiplier: u64,
+    pub(super) max_delay_ms: u64,
+    pub(super) queue_enabled: bool,
+    pub(super) max_queue_size: u64,
+    pub(super) queue_ttl_s: u64,
 }
 
 #[derive(Debug, Deserialize)]

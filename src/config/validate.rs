@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    Backplane, DaemonApi, DatabaseUrl, Delivery, Limits, Log, LogFormat, Secret, Server, WebSocket,
-    error::ConfigError, raw,
+    Backplane, DaemonApi, DatabaseUrl, Delivery, Ingress, Limits, Log, LogFormat, Routing, Secret, Server,
+    WebSocket, error::ConfigError, raw,
 };
 
 const DAY_MS: u64 = 24 * 3600 * 1000;
@@ -152,6 +152,26 @@ pub(super) fn delivery(raw: &raw::Delivery) -> Result<Delivery, ConfigError> {
         commit_size: range("delivery.commit_size", raw.commit_size, 1..=100_000)?,
         buffer_capacity: range("delivery.buffer_capacity", raw.buffer_capacity, 1..=100_000_000)?,
         sweep_interval: millis("delivery.sweep_interval_ms", raw.sweep_interval_ms, 100..=DAY_MS)?,
+    })
+}
+
+pub(super) fn ingress(raw: &raw::Ingress) -> Result<Ingress, ConfigError> {
+    Ok(Ingress {
+        batch: range("ingress.batch", raw.batch, 1..=10_000)?,
+        claim_after: millis("ingress.claim_after_ms", raw.claim_after_ms, 100..=DAY_MS)?,
+    })
+}
+
+pub(super) fn routing(raw: &raw::Routing) -> Result<Routing, ConfigError> {
+    let lifetime: u64 = range("routing.queue_ttl_s", raw.queue_ttl_s, 1..=7 * 24 * 3600)?;
+    Ok(Routing {
+        max_attempts: range("routing.max_attempts", raw.max_attempts, 1..=10)?,
+        initial_delay: millis("routing.initial_delay_ms", raw.initial_delay_ms, 0..=10_000)?,
+        backoff_multiplier: range("routing.backoff_multiplier", raw.backoff_multiplier, 1..=10)?,
+        max_delay: millis("routing.max_delay_ms", raw.max_delay_ms, 0..=10_000)?,
+        queue_enabled: raw.queue_enabled,
+        max_queue_size: range("routing.max_queue_size", raw.max_queue_size, 1..=100_000)?,
+        queue_ttl: Duration::from_secs(lifetime),
     })
 }
 

@@ -71,6 +71,12 @@ impl ApiError {
         Self { message: Cow::Borrowed(message), ..Self::not_allowed("GET") }
     }
 
+    /// The same request is under way; worth another look.
+    pub(super) fn under_way() -> Self {
+        let error = Self::new(Code::IdempotencyKeyInUse, "A request with this Idempotency-Key is under way");
+        Self { retry_after: Some(1), ..error }
+    }
+
     /// Too many requests; when to come back, in seconds.
     pub(super) fn rate_limited(retry_after: u64) -> Self {
         let error = Self::new(Code::RateLimited, "Too many requests; try again later");

@@ -2,22 +2,20 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{HttpState, body, caller, error::ApiError};
+use super::{
+    HttpState, body, caller,
+    error::ApiError,
+    idempotency::{self, Answer, OPERATOR, json},
+};
 use crate::{
-    actors::{
-        messages::{Forget, Origin, Publish, Routed},
-        queue_access::Unwritable,
-        resolver::{Resolver, address},
-    },
+    actors::intake::{Arrival, IntakeError, Status, Verdict},
     domain::{
-        clock::now,
-        envelope::{Context, Published},
-        event::Event,
-        ids::{EventId, OrchestratorId, SessionId},
+        clock::Timestamp,
+        ids::{OrchestratorId, SessionId},
     },
 };
 
@@ -49,26 +47,31 @@ pub(super) struct PublishedEvent {
 /// What became of the events of a request.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Verdicts {
-    results: Vec<Verdict>,
+    results: Vec<VerdictBody>,
 }
 
 /// What became of one event, in the order of the request.
 #[derive(Debug, Serialize, ToSchema)]
-struct Verdict {
+#[serde(rename_all = "camelCase")]
+struct VerdictBody {
     id: Option<String>,
+    /// Whom the event was found to be for.
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orchestrator_id: Option<OrchestratorId>,
     /// `delivered`, `queued`, `duplicate` or `rejected`.
     status: &'static str,
     #[schema(value_type = Vec<String>)]
     sessions: Vec<SessionId>,
+    /// Its place in the queue by age, counted from 1, if it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u64>,
+    /// When it is given up, if it waits.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct IdOnly {
-    id: Option<serde_json::Value>,
-    #[serde(rename = "eventId")]
-    event_id: Option<serde_json::Value>,
 }
 
 /// Publish events
@@ -76,9 +79,11 @@ struct IdOnly {
 /// One event, or an array of up to 1000. Answered once every accepted event is stored or taken.
 #[utoipa::path(
     post, path = "/api/events", tag = "events", security(("apiKey" = [])), request_body = PublishBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters: the same key and body are answered the same for 24 h, and take effect once")),
     responses(
         (status = 200, description = "What became of each event, in order", body = Verdicts),
-        (status = 400), (status = 401), (status = 413),
+        (status = 400), (status = 401), (status = 409, description = "The same request is under way"), (status = 413),
+        (status = 422),
     )
 )]
 pub(super) async fn publish(
@@ -93,52 +98,23 @@ pub(super) async fn publish(
     if !shared.state.is_backplane_up() {
         return Err(ApiError::unavailable("The backplane is unavailable; nothing was accepted"));
     }
-    let mut verdicts: Vec<Verdict> = Vec::with_capacity(entries.len());
-    let mut accepted: Vec<Event> = Vec::with_capacity(entries.len());
-    let mut places: Vec<usize> = Vec::with_capacity(entries.len());
-    for (place, entry) in entries.iter().enumerate() {
-        let (verdict, event) = match read(&state, entry).await {
-            Ok(event) => (Verdict::of(&event, &Routed::Queued), Some(event)),
-            Err(reason) => (Verdict::refused(entry, reason), None),
-        };
-        verdicts.push(verdict);
-        if let Some(event) = event {
-            accepted.push(event);
-            places.push(place);
-        }
-    }
-    let kept = accepted.clone();
-    let routed = state.services.router.send(Publish { events: accepted, origin: Origin::Direct }).await;
-    let routed =
-        routed.map_err(|_| ApiError::unavailable("The router is starting again; nothing was accepted"))?;
-    for ((place, event), routed) in places.iter().zip(&kept).zip(&routed) {
-        if let Some(verdict) = verdicts.get_mut(*place) {
-            *verdict = Verdict::of(event, routed);
-        }
-    }
-    let unwritable = shared.queue.durable().await.map_err(|error| {
-        log::error!(error:% = error; "published events are not stored yet");
-        ApiError::unavailable("The events could not be stored in time; publish them again")
-    })?;
-    let lost = accepted_by(&unwritable, &kept);
-    if !lost.is_empty() {
-        for (event, place) in
-            kept.iter().zip(&places).filter(|(event, _)| unwritable.contains(&event.orchestrator))
-        {
-            if let Some(verdict) = verdicts.get_mut(*place) {
-                *verdict =
-                    Verdict::of(event, &Routed::Rejected("this orchestrator's queue cannot be written"));
+    let arrivals: Vec<Arrival> = entries.into_iter().map(|json| Arrival { json, owner: None }).collect();
+    let work = async {
+        let verdicts = state.services.intake.take(&arrivals).await.map_err(|error| match error {
+            IntakeError::Router => {
+                ApiError::unavailable("The router is starting again; nothing was accepted")
             }
-        }
-        state.services.router.do_send(Forget(lost));
-    }
-    Ok(HttpResponse::Ok().json(Verdicts { results: verdicts }))
-}
-
-/// The events whose orchestrator's queue could not be written.
-fn accepted_by(unwritable: &Unwritable, events: &[Event]) -> Vec<(OrchestratorId, EventId)> {
-    let lost = events.iter().filter(|event| unwritable.contains(&event.orchestrator));
-    lost.map(|event| (event.orchestrator.clone(), event.id.clone())).collect()
+            IntakeError::Store(error) => {
+                log::error!(error:% = error; "published events are not stored yet");
+                ApiError::unavailable("The events could not be stored in time; publish them again")
+            }
+        })?;
+        // Who found no room may find some with the same request later.
+        let is_final = !verdicts.iter().any(|verdict| verdict.status.is_temporary());
+        let verdicts = Verdicts { results: verdicts.into_iter().map(VerdictBody::from).collect() };
+        Ok(Answer { body: json(&verdicts)?, is_final })
+    };
+    idempotency::once(&request, &state, OPERATOR, &body, work).await
 }
 
 /// The events of a body, each as its own slice of it.
@@ -164,34 +140,15 @@ fn split(body: &Bytes) -> Result<Vec<Bytes>, ApiError> {
     }
 }
 
-async fn read(state: &HttpState, entry: &Bytes) -> Result<Event, String> {
-    let shared = &state.services.shared;
-    let published = Published::parse(entry, &Context::default(), now().wall).map_err(|error| {
-        shared.metrics.malformed(error.kind());
-        error.to_string()
-    })?;
-    let question = Resolver::question(&published);
-    let answer = match shared.resolver.cached(&question, &shared.connections) {
-        Some(answer) => answer,
-        None => shared.resolver.resolve(&question).await,
-    };
-    address(published, answer).map_err(str::to_owned)
-}
-
-impl Verdict {
-    fn of(event: &Event, routed: &Routed) -> Self {
-        let (status, sessions, reason) = match routed {
-            Routed::Delivered(sessions) => ("delivered", sessions.clone(), None),
-            Routed::Queued => ("queued", Vec::new(), None),
-            Routed::Duplicate => ("duplicate", Vec::new(), None),
-            Routed::Rejected(reason) => ("rejected", Vec::new(), Some((*reason).to_owned())),
+impl From<Verdict> for VerdictBody {
+    fn from(Verdict { id, orchestrator, status }: Verdict) -> Self {
+        let word = status.word();
+        let (sessions, position, expires_at, reason) = match status {
+            Status::Delivered { sessions } => (sessions, None, None, None),
+            Status::Queued { position, expires_at } => (Vec::new(), position, Some(expires_at), None),
+            Status::Duplicate => (Vec::new(), None, None, None),
+            Status::Rejected(rejection) => (Vec::new(), None, None, Some(rejection.to_string())),
         };
-        Self { id: Some(event.id.to_string()), status, sessions, reason }
-    }
-
-    fn refused(entry: &Bytes, reason: String) -> Self {
-        let named = serde_json::from_slice::<IdOnly>(entry).ok().and_then(|ids| ids.id.or(ids.event_id));
-        let id = named.and_then(|id| id.as_str().map(str::to_owned));
-        Self { id, status: "rejected", sessions: Vec::new(), reason: Some(reason) }
+        Self { id, orchestrator_id: orchestrator, status: word, sessions, position, expires_at, reason }
     }
 }

@@ -18,7 +18,7 @@ use super::{admin, daemon};
         description = "Brings events to fleets of agent daemons. Daemons authenticate with a Bearer token, \
                        operators with X-API-Key.",
     ),
-    paths(super::events::publish, super::health::health, super::health::ready, super::metrics::metrics),
+    paths(super::events::publish, super::routing::route, super::health::health, super::health::ready, super::metrics::metrics),
     modifiers(&Security),
     tags(
         (name = "daemon", description = "What daemons use"),

@@ -7,6 +7,7 @@ mod acknowledged;
 mod audit;
 mod claims;
 mod entries;
+mod idempotency;
 mod in_flight;
 mod ledger;
 mod pages;
@@ -21,6 +22,7 @@ mod unfiled;
 
 pub use claims::Claim;
 pub use entries::{Entry, LoadedEntry};
+pub use idempotency::KeyedAnswer;
 pub use in_flight::{Delivery, KnownDelivery};
 pub use ledger::Ledger;
 pub use pages::PageEntry;

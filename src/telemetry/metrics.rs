@@ -2,6 +2,14 @@
 //!
 //! Label values come from fixed sets, never from clients: nobody outside can make a metric grow.
 
+mod ingress;
+mod routing;
+
+pub use self::{
+    ingress::IngressMetrics,
+    routing::{RoutingEvent, RoutingMetrics},
+};
+
 use prometheus::{
     Encoder as _, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
@@ -65,6 +73,10 @@ pub struct Metrics {
     pub dead_letters_filed: IntCounter,
     /// Warnings to clients that sent too many frames.
     pub rate_limited: IntCounter,
+    /// What is counted of the ingress stream.
+    pub ingress: IngressMetrics,
+    /// What is counted of routing.
+    pub routing: RoutingMetrics,
     /// When the process started, in seconds since 1970.
     pub started: Gauge,
 }
@@ -186,6 +198,8 @@ impl Metrics {
             rate_limited: add
                 .counter("hub_rate_limited_total", "Warnings to clients that sent too many frames.")?,
             started: add.add(Gauge::new("process_start_time_seconds", "Start time since the Unix epoch."))?,
+            ingress: IngressMetrics::new(&add)?,
+            routing: RoutingMetrics::new(&add)?,
             closes: add.counters("hub_closes_total", "Closed connections by close code.", &["code"])?,
             drops: add.counters("hub_events_dropped_total", "Events that are not kept.", &["reason"])?,
             malformed: add.counters(

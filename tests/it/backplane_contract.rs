@@ -8,6 +8,7 @@ pub(crate) mod books;
 pub(crate) mod bus;
 pub(crate) mod fixtures;
 pub(crate) mod fleet;
+pub(crate) mod idempotency;
 pub(crate) mod inspection;
 pub(crate) mod queue;
 pub(crate) mod records;
@@ -23,8 +24,8 @@ use std::future::Future;
 
 use neolith_hub::{
     backplane::{
-        books::Books, bus::EventBus, fleet::Fleet, inspection::Inspection, queue::EventQueue,
-        records::Records, registrations::Registrations, registry::ConnectionRegistry,
+        books::Books, bus::EventBus, fleet::Fleet, idempotency::Idempotency, inspection::Inspection,
+        queue::EventQueue, records::Records, registrations::Registrations, registry::ConnectionRegistry,
         revocations::Revocations, sessions::Sessions, status::Statuses,
     },
     domain::clock::Timestamp,
@@ -43,7 +44,8 @@ pub(crate) trait Harness: Sized {
         + Statuses
         + Fleet
         + Inspection
-        + Books;
+        + Books
+        + Idempotency;
 
     /// Starts it.
     fn start() -> impl Future<Output = Self>;
@@ -132,6 +134,9 @@ macro_rules! contract_tests {
             inspection::the_books_of_nobody_are_empty,
             books::the_books_of_many_are_read_in_turn,
             books::everybody_who_is_awaited_is_on_a_page,
+            idempotency::a_key_is_claimed_once,
+            idempotency::an_answer_is_given_again,
+            idempotency::a_key_that_was_given_back_is_free,
             bus::a_subscription_begins_restored_and_stays_open,
             bus::a_command_reaches_the_hub_it_names,
             bus::a_command_to_all_reaches_every_hub,

@@ -18,6 +18,7 @@ pub(crate) mod raw;
 pub(crate) mod redis;
 pub(crate) mod settings;
 pub(crate) mod socket;
+pub(crate) mod stream;
 pub(crate) mod token;
 pub(crate) mod world;
 

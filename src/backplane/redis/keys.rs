@@ -25,8 +25,6 @@ pub(super) const RECEIPTS: &str = "hub:receipts";
 pub(super) const RECEIPTS_PREFIX: &str = "hub:receipts:";
 /// Dead letters that no database has yet: a stream.
 pub(super) const UNFILED: &str = "hub:unfiled";
-/// The stream that publishers append to.
-pub(super) const INGRESS: &str = "hub:ingress";
 /// The living hubs, scored by their last sign of life.
 pub(super) const NODES: &str = "hub:nodes";
 /// The orchestrators that were heard of, scored by when.
@@ -43,6 +41,28 @@ pub(super) const FLEET: &str = "daemon:fleet:active";
 pub(super) const FLEET_STATES: &str = "hub:fleet";
 /// Presence of everybody.
 pub(super) const PRESENCE_GLOBAL: &str = "presence:events:global";
+
+/// The stream that publishers append to.
+pub(super) const INGRESS: &str = "hub:ingress";
+/// What the names of streams begin with that publishers may ask for verdicts in although the hub's own
+/// names begin so.
+pub(super) const VERDICTS: &str = "hub:verdicts:";
+/// What the names of keys begin with that mean something to the hub or to the platform.
+const TAKEN: &[&str] = &["hub:", "daemon:", "ws:", "routing:", "presence:", "channel:", "workspace:"];
+/// The longest name of a reply stream, in bytes.
+const MAX_REPLY_BYTES: usize = 256;
+
+/// Whether verdicts may be written under this name, which a publisher chose.
+pub(super) fn may_hold_replies(name: &str) -> bool {
+    let plain = (1..=MAX_REPLY_BYTES).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
+    let own = name.strip_prefix(VERDICTS).is_some_and(|rest| !rest.is_empty());
+    plain && (own || !TAKEN.iter().any(|prefix| name.starts_with(prefix)))
+}
+
+/// A request with a key of its sender's, and its answer.
+pub(super) fn idempotency(digest: &str) -> String {
+    format!("hub:idempotency:{digest}")
+}
 
 pub(super) fn node_channel(node: &NodeId) -> String {
     format!("hub:node:{node}")
@@ -180,6 +200,11 @@ pub(super) fn routing_session(orchestrator: &OrchestratorId) -> String {
     format!("routing:session:{orchestrator}")
 }
 
+/// That a message was handed to a session.
+pub(super) fn routing_delivered(message: &str) -> String {
+    format!("routing:delivered:{message}")
+}
+
 pub(super) fn presence(orchestrator: &OrchestratorId) -> String {
     format!("presence:orchestrator:{orchestrator}")
 }
@@ -215,4 +240,20 @@ pub(super) fn status_updates(organization: &OrganizationId) -> String {
 /// The channel that messages of a channel of the platform are announced on.
 pub(super) fn channel_messages(channel: &ChannelId) -> String {
     format!("channel:{channel}:messages")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_are_written_under_nobody_elses_names() {
+        for good in ["replies", "billing:replies:1", "hub:verdicts:billing", "hubs"] {
+            assert!(may_hold_replies(good), "{good}");
+        }
+        let long = "x".repeat(257);
+        for bad in ["", "hub:verdicts:", "hub:ingress", "daemon:events:vp_1", "presence:x", "a b", &long] {
+            assert!(!may_hold_replies(bad), "{bad}");
+        }
+    }
 }

@@ -40,6 +40,8 @@ scripts! {
     LET_GO = "let_go.lua",
     BOOKS = "books.lua",
     RECOUNT = "recount.lua",
+    IDEMPOTENCY = "idempotency.lua",
+    INGRESS_TIDY = "ingress_tidy.lua",
 }
 
 /// Starts a call of `script` with its keys; the arguments follow with [`Cmd::arg`].

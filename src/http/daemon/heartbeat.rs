@@ -7,8 +7,11 @@ use utoipa::ToSchema;
 
 use super::{fleet, own_state::daemon_name, registration};
 use crate::{
-    actors::status_recorder::Because,
-    backplane::records::{HeartbeatRecord, Records as _},
+    actors::{messages::DrainLegacy, status_recorder::Because},
+    backplane::{
+        queue::LegacySource,
+        records::{HeartbeatRecord, Records as _},
+    },
     domain::{
         clock::{Timestamp, now},
         ids::SessionId,
@@ -152,6 +155,9 @@ pub(super) async fn heartbeat(
     };
     let beats = std::slice::from_ref(&beat);
     state.note("a heartbeat", state.shared().backplane.heartbeats(beats)).await;
+    // Routers may have queued something while nobody seemed to be there (contract C44).
+    let queued = LegacySource::Routing(token.orchestrator.clone());
+    state.services.offline_queue.do_send(DrainLegacy(vec![queued]));
     state.note_status(&token.orchestrator, organization.as_ref(), status, Because::Heartbeat);
     Ok(answer(&state, &token.orchestrator, at))
 }

@@ -20,6 +20,7 @@ fn meaning(status: &str) -> &'static str {
         "403" => "Not permitted",
         "404" => "There is nothing by that name",
         "409" => "It is there already",
+        "422" => "The key belongs to another request",
         "413" => "The body is larger than 1 MiB",
         _ => "It failed",
     }

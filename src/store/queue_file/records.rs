@@ -4,7 +4,7 @@ use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl};
 
 use super::{
     Transaction,
-    schema::{registrations, revoked_before, revoked_tokens, sessions, subscriptions, told},
+    schema::{idempotency, registrations, revoked_before, revoked_tokens, sessions, subscriptions, told},
 };
 use crate::{
     domain::{
@@ -193,6 +193,8 @@ impl Transaction<'_> {
         let over = sessions::table.filter(sessions::expires_at_ms.le(now.0));
         forgotten += diesel::delete(over).execute(connection)?;
         let over = registrations::table.filter(registrations::expires_at_ms.le(now.0));
+        forgotten += diesel::delete(over).execute(connection)?;
+        let over = idempotency::table.filter(idempotency::expires_at_ms.le(now.0));
         forgotten += diesel::delete(over).execute(connection)?;
         let over = revoked_before::table.filter(revoked_before::expires_at_ms.le(now.0));
         forgotten += diesel::delete(over).execute(connection)?;

@@ -149,3 +149,13 @@ diesel::table! {
         expires_at_ms -> BigInt,
     }
 }
+
+diesel::table! {
+    idempotency (key) {
+        key -> Text,
+        content -> Text,
+        claim -> Text,
+        answer -> Nullable<Binary>,
+        expires_at_ms -> BigInt,
+    }
+}

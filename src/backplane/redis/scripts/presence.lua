@@ -19,7 +19,7 @@ if online then
   call('SET', KEYS[2], '1', 'EX', 60)
   call('SET', KEYS[4], ARGV[6], 'EX', 3600)
 else
-  call('DEL', KEYS[2])
+  call('DEL', KEYS[2], KEYS[4])
 end
 if before == ARGV[2] or (not before and not online) then return 0 end
 call('PUBLISH', ARGV[9], ARGV[7])

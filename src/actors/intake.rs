@@ -1,0 +1,182 @@
+//! The one room through which events come in that somebody waits for: over HTTP, from the stream, from
+//! legacy lists, from messages and from routing. Each gets its verdict (delivery rule 10).
+//!
+//! Read, address, hand to the router, wait until it is durable, say what became of it. Everything happens
+//! by the batch: what a batch needs to know is asked for at once, and one group commit is waited for.
+
+mod reading;
+mod verdict;
+
+use std::{collections::HashMap, sync::Arc};
+
+use actix::Addr;
+use bytes::Bytes;
+use futures_util::future::join_all;
+use thiserror::Error;
+
+pub use self::verdict::{Rejection, Status, Verdict};
+use super::{
+    event_router::EventRouter,
+    messages::{Forget, Origin, Publish, Routed},
+    queue_access::QueueError,
+    services::Shared,
+};
+use crate::{
+    backplane::queue::{EventQueue as _, RETENTION, queue_time},
+    domain::{
+        clock::{Timestamp, now},
+        event::Event,
+        ids::{EventId, OrchestratorId},
+    },
+};
+
+/// Why nothing can be said of a batch. Publishing it again is always right: ids are known.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum IntakeError {
+    /// The router is starting again; nothing was accepted.
+    #[error("the router is starting again")]
+    Router,
+    /// What was accepted is not durable yet; it still may be.
+    #[error(transparent)]
+    Store(#[from] QueueError),
+}
+
+/// What has come in, not looked at yet.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// One event, as its publisher wrote it.
+    pub json: Bytes,
+    /// Whom it is for if it names nobody: the owner of the list that it lay in.
+    pub owner: Option<OrchestratorId>,
+}
+
+/// What is remembered of an event while the router has it.
+struct Accepted {
+    id: EventId,
+    orchestrator: OrchestratorId,
+    ends: Timestamp,
+}
+
+impl Accepted {
+    fn of(event: &Event, now: Timestamp) -> Self {
+        let kept_until = queue_time(event.timestamp, now).plus(RETENTION);
+        Self {
+            id: event.id.clone(),
+            orchestrator: event.orchestrator.clone(),
+            ends: event.expires_at.map_or(kept_until, |own| own.min(kept_until)),
+        }
+    }
+
+    fn verdict(&self, status: Status) -> Verdict {
+        Verdict { id: Some(self.id.to_string()), orchestrator: Some(self.orchestrator.clone()), status }
+    }
+}
+
+/// See the [module](self). Cloning one is cheap.
+#[derive(Clone)]
+pub struct Intake {
+    shared: Arc<Shared>,
+    router: Addr<EventRouter>,
+}
+
+impl Intake {
+    /// An intake that hands events to `router`.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>, router: Addr<EventRouter>) -> Self {
+        Self { shared, router }
+    }
+
+    /// Takes a batch in. One verdict for each, in order; when this returns, whatever was accepted is
+    /// durable, or was acknowledged already.
+    ///
+    /// # Errors
+    /// When nothing can be said of the batch.
+    pub async fn take(&self, arrivals: &[Arrival]) -> Result<Vec<Verdict>, IntakeError> {
+        let read = self.read(arrivals).await;
+        let mut verdicts: Vec<Option<Verdict>> = Vec::with_capacity(read.len());
+        let mut events = Vec::with_capacity(read.len());
+        for outcome in read {
+            match outcome {
+                Ok(event) => {
+                    events.push(event);
+                    verdicts.push(None);
+                }
+                Err(refused) => verdicts.push(Some(refused)),
+            }
+        }
+        let mut stored = self.store(events).await?;
+        self.find_places(&mut stored).await;
+        let mut stored = stored.into_iter();
+        // There are as many empty places as events.
+        Ok(verdicts.into_iter().filter_map(|refused| refused.or_else(|| stored.next())).collect())
+    }
+
+    /// Takes in events that are understood and addressed. One verdict for each, in order, without the
+    /// position of those that wait.
+    ///
+    /// # Errors
+    /// When nothing can be said of them.
+    pub async fn store(&self, events: Vec<Event>) -> Result<Vec<Verdict>, IntakeError> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let arrived = now().wall;
+        let accepted: Vec<Accepted> = events.iter().map(|event| Accepted::of(event, arrived)).collect();
+        let publish = Publish { events, origin: Origin::Direct };
+        let routed = self.router.send(publish).await.map_err(|_| IntakeError::Router)?;
+        if routed.len() != accepted.len() {
+            return Err(IntakeError::Router);
+        }
+        let unwritable = self.shared.queue.durable().await?;
+        let mut lost = Vec::new();
+        let verdicts = accepted.iter().zip(routed).map(|(event, routed)| {
+            if unwritable.contains(&event.orchestrator) {
+                lost.push((event.orchestrator.clone(), event.id.clone()));
+                return event.verdict(Status::Rejected(Rejection::Unwritable));
+            }
+            event.verdict(match routed {
+                Routed::Delivered(sessions) => Status::Delivered { sessions },
+                Routed::Queued => Status::Queued { position: None, expires_at: event.ends },
+                Routed::Duplicate => Status::Duplicate,
+                Routed::Rejected(reason) => Status::Rejected(Rejection::NoRoom(reason)),
+            })
+        });
+        let verdicts = verdicts.collect();
+        if !lost.is_empty() {
+            self.router.do_send(Forget(lost));
+        }
+        Ok(verdicts)
+    }
+
+    /// Says of those that wait where in their queue they do. Nobody waits for a backplane that does not
+    /// know: the events are safe.
+    async fn find_places(&self, verdicts: &mut [Verdict]) {
+        let mut waiting: HashMap<OrchestratorId, (Vec<EventId>, Vec<&mut Option<u64>>)> = HashMap::new();
+        for verdict in verdicts {
+            if let (Some(orchestrator), Status::Queued { position, .. }) =
+                (&verdict.orchestrator, &mut verdict.status)
+                && let Some(id) = verdict.id.as_deref().and_then(|id| EventId::parse(id).ok())
+            {
+                let (ids, places) = waiting.entry(orchestrator.clone()).or_default();
+                ids.push(id);
+                places.push(position);
+            }
+        }
+        join_all(waiting.into_iter().map(async |(orchestrator, (ids, places))| {
+            match self.shared.backplane.places(&orchestrator, &ids).await {
+                Ok(found) => places.into_iter().zip(found).for_each(|(place, found)| *place = found),
+                Err(error) => {
+                    let orchestrator = orchestrator.as_str();
+                    log::debug!(orchestrator, error:% = error; "nobody knows where events wait");
+                }
+            }
+        }))
+        .await;
+    }
+}
+
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,92 @@
+//! The keys that the platform's router shares with the hub.
+
+use redis::Value;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{RedisBackplane, corrupt, keys};
+use crate::{
+    backplane::{
+        Result,
+        queue::LegacySource,
+        routing::{DELIVERED_KEPT, QueueBounds, Reachability, RoutingRecords},
+    },
+    domain::{
+        clock::Timestamp,
+        ids::{OrchestratorId, SessionId},
+        queued_message::QueuedMessage,
+    },
+};
+
+/// What routers read of `routing:session:{orchestrator}`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RoutingSession {
+    session_id: Option<SessionId>,
+}
+
+impl RoutingRecords for RedisBackplane {
+    async fn reachability(&self, orchestrator: &OrchestratorId) -> Result<Reachability> {
+        let mut pipe = redis::pipe();
+        pipe.ignore_errors();
+        pipe.cmd("SCARD").arg(keys::connections(orchestrator));
+        pipe.cmd("GET").arg(keys::routing_session(orchestrator));
+        pipe.cmd("EXISTS").arg(keys::presence_heartbeat(orchestrator));
+        let [sockets, session, beating]: [Value; 3] = self.run_all(&pipe).await?;
+        let count = |value: Value| match value {
+            Value::Int(count) => u64::try_from(count).unwrap_or_default(),
+            _ => 0,
+        };
+        let session: Option<Vec<u8>> = redis::from_redis_value(session).unwrap_or_default();
+        let session = session.and_then(|json| serde_json::from_slice::<RoutingSession>(&json).ok());
+        Ok(Reachability {
+            sockets: count(sockets),
+            session: session.and_then(|session| session.session_id),
+            beating: count(beating) > 0,
+        })
+    }
+
+    async fn queue_message(
+        &self,
+        orchestrator: &OrchestratorId,
+        message: &QueuedMessage,
+        bounds: QueueBounds,
+    ) -> Result<Option<u64>> {
+        let entry = serde_json::to_string(message).map_err(|error| corrupt(error.to_string()))?;
+        let list = keys::legacy(&LegacySource::Routing(orchestrator.clone()));
+        let size = u64::try_from(bounds.size).unwrap_or(u64::MAX);
+        let mut pipe = redis::pipe();
+        pipe.ignore_errors();
+        pipe.cmd("RPUSH").arg(&list).arg(entry);
+        pipe.cmd("LTRIM").arg(&list).arg(format!("-{size}")).arg(-1);
+        pipe.cmd("EXPIRE").arg(&list).arg(bounds.lifetime.as_secs());
+        let answers: Vec<Value> =
+            pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))?;
+        match answers.into_iter().next() {
+            Some(Value::Int(length)) => {
+                Ok(Some(u64::try_from(length).unwrap_or_default().saturating_sub(size)))
+            }
+            _ => Err(corrupt("the queue of messages is no list")),
+        }
+    }
+
+    async fn note_delivered(&self, message: &str, session: Option<&SessionId>, at: Timestamp) -> Result<()> {
+        let record = json!({ "sessionId": session, "deliveredAt": at }).to_string();
+        let mut set = redis::cmd("SET");
+        set.arg(keys::routing_delivered(message)).arg(record).arg("EX").arg(DELIVERED_KEPT.as_secs());
+        self.run(&set).await
+    }
+
+    async fn filled(&self, sources: &[LegacySource]) -> Result<Vec<bool>> {
+        if sources.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipe = redis::pipe();
+        for source in sources {
+            pipe.cmd("TYPE").arg(keys::legacy(source));
+            pipe.cmd("TYPE").arg(keys::legacy_claim(source));
+        }
+        let types: Vec<String> = self.run_all(&pipe).await?;
+        Ok(types.chunks(2).map(|pair| pair.iter().any(|kind| kind == "list")).collect())
+    }
+}

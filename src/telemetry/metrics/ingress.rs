@@ -1,0 +1,46 @@
+//! What is counted of the ingress stream.
+
+use prometheus::{IntCounter, IntGauge, IntGaugeVec, Opts};
+
+use super::Builder;
+
+/// The numbers of the stream that publishers append to.
+#[derive(Debug)]
+pub struct IngressMetrics {
+    /// Entries that this hub has taken, those included that came again after a failure.
+    pub taken: IntCounter,
+    /// Entries that were refused.
+    pub rejected: IntCounter,
+    /// Entries that this hub has taken over from another one.
+    pub claimed: IntCounter,
+    waiting: IntGauge,
+    pending: IntGauge,
+}
+
+impl IngressMetrics {
+    pub(super) fn new(add: &Builder) -> prometheus::Result<Self> {
+        let entries = add.counters(
+            "hub_ingress_entries_total",
+            "Entries of the ingress stream by what happened to them.",
+            &["status"],
+        )?;
+        let backlog = add.add(IntGaugeVec::new(
+            Opts::new("hub_ingress_backlog", "Entries of the ingress stream that are not confirmed."),
+            &["state"],
+        ))?;
+        let entry = |status: &str| entries.with_label_values(&[status]);
+        Ok(Self {
+            taken: entry("taken"),
+            rejected: entry("rejected"),
+            claimed: entry("claimed"),
+            waiting: backlog.with_label_values(&["waiting"]),
+            pending: backlog.with_label_values(&["pending"]),
+        })
+    }
+
+    /// Sets how many entries no hub has taken, and how many one has taken and not confirmed.
+    pub fn backlog(&self, waiting: u64, pending: u64) {
+        self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
+    }
+}

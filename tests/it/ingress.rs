@@ -1,0 +1,6 @@
+//! The durable ways in: what is appended or posted is there until it is taken, whoever dies.
+
+mod idempotency;
+mod stream;
+mod stream_failures;
+mod verdicts;
