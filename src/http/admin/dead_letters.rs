@@ -136,11 +136,11 @@ pub(super) struct DeadLetterAnswer {
 
 impl From<FullDeadLetter> for DeadLetterAnswer {
     fn from(full: FullDeadLetter) -> Self {
-        let object = |event: &Box<RawValue>| event.get().starts_with('{');
+        let is_object = full.body.starts_with('{');
         Self {
             letter: full.letter,
             history: full.history.into_iter().map(FailedDelivery::from).collect(),
-            event: RawValue::from_string(full.body).ok().filter(object),
+            event: RawValue::from_string(full.body).ok().filter(|_| is_object),
         }
     }
 }

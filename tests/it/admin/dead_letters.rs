@@ -19,6 +19,7 @@ on_both_stands! {
     what_may_not_be_delivered_again_is_not_put_back,
     an_event_that_died_is_filed_and_told_about,
     a_letter_waits_for_a_database_that_cannot_take_it,
+    what_a_daemon_refused_for_good_tells_why,
     what_was_put_back_is_delivered_as_if_it_were_new,
     many_are_put_back_at_once,
     what_waits_is_found_by_whose_it_is,
@@ -160,6 +161,33 @@ fn a_letter_waits_for_a_database_that_cannot_take_it(stand: Stand) {
     let none = || total(&platform.hub, "hub_dead_letters_unfiled", &[]) == 0.0;
     eventually(none, "nothing waits");
     assert_eq!(walk(&platform.hub, "/api/admin/dead-letters", 9).len(), 1, "it is there once");
+}
+
+fn what_a_daemon_refused_for_good_tells_why(stand: Stand) {
+    let platform = stand.start();
+    let identity = Identity::new();
+    let mut daemon = Daemon::connect_extended(&platform.hub, &identity, &json!({}));
+    daemon.subscribe(&["*"]);
+    let event = Event::to(&identity);
+    publisher::post(&platform.hub, [&event]);
+    assert_eq!(daemon.next_event()["eventId"], event.id());
+    daemon.send("nack", json!({ "eventIds": [event.id()], "reason": "no such tool", "terminal": true }));
+    let filed = || walk(&platform.hub, "/api/admin/dead-letters?reason=rejected", 9).pop();
+    let letter = eventually_some(filed, "the refusal is filed");
+    let letter = platform.hub.call("GET", &format!("/api/admin/dead-letters/{letter}")).operator();
+    let letter = letter.expect(200);
+    assert_eq!(letter["event"]["id"], event.id(), "{letter}");
+    let [tried] = &letter["history"].as_array().unwrap()[..] else { panic!("one delivery: {letter}") };
+    assert_eq!((&tried["attempt"], &tried["outcome"]), (&json!(1), &json!("refused")), "{letter}");
+    assert_eq!((&tried["reason"], &tried["daemonId"]), (&json!("no such tool"), &json!(identity.daemon)));
+
+    let told = platform.hub.call("GET", &format!("/api/admin/events/{}", event.id())).operator().expect(200);
+    let target = &told["targets"][0];
+    assert_eq!(target["status"], "dead", "{told}");
+    let steps: Vec<(&Value, &Value)> =
+        target["timeline"].as_array().unwrap().iter().map(|step| (&step["what"], &step["reason"])).collect();
+    let (sent, dead) = (json!("sent"), json!("dead"));
+    assert_eq!(steps, [(&sent, &json!("no such tool")), (&dead, &json!("rejected"))], "each is told once");
 }
 
 fn what_was_put_back_is_delivered_as_if_it_were_new(stand: Stand) {
