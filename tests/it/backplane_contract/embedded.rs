@@ -95,7 +95,7 @@ async fn what_was_committed_survives(end: fn(Embedded) -> Embedded) {
     let hub = end(hub);
     assert_eq!(waiting(&hub.backplane, "vp_1").await, ["first", "second"]);
     assert_eq!(hub.backplane.ledger(&orchestrator("vp_1")).await, Ok(before));
-    let recent = ["completed", "taken"].map(|name| (orchestrator("vp_1"), id(name)));
+    let recent = ["completed", "taken", "poison"].map(|name| (orchestrator("vp_1"), id(name)));
     assert_eq!(hub.backplane.recently_acknowledged().await, Ok(recent.to_vec()));
     let loaded = hub.backplane.load(&orchestrator("vp_1"), &daemon("d1"), &[id("first")]).await;
     assert_eq!(loaded, Ok(vec![super::fixtures::loaded("first", 3)]));
