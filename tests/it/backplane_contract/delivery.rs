@@ -8,13 +8,14 @@ use neolith_hub::{
         dead_letters::{DeadLetters, Unfiled},
         inspection::{Inspection, Ledger},
         queue::{CLAIM_COURTESY, EventQueue, Expired, Loaded, QUEUE_CAPACITY},
-        registry::{Attach, ConnectionRegistry, Gap},
+        registry::{Attach, ConnectionRegistry},
         trail::{EventTrail, LastSend, Outcome, Receipt, Whereabouts},
     },
     domain::{
         attempt::{Attempt, Ended, MAX_HISTORY},
         clock::Timestamp,
         event::{Audience, Event},
+        gap::Gap,
         ids::{ConnectionId, OrganizationId},
     },
 };
@@ -104,6 +105,9 @@ pub(crate) async fn a_dead_letter_waits_to_be_filed<H: Harness>(_: &H, backplane
         backplane.filed(&letters[..1]).await.expect("filed, also twice");
     }
     assert_eq!(backplane.unfiled(10).await.expect("readable"), letters[1..]);
+    let foreign = Unfiled { key: "another_store".to_owned(), ..letters[0].clone() };
+    backplane.filed(&[foreign, letters[1].clone()]).await.expect("what is not known is ignored");
+    assert_eq!(backplane.unfiled(10).await, Ok(Vec::new()));
 }
 
 pub(crate) async fn a_redriven_event_waits_as_if_it_were_new<H: Harness>(_: &H, backplane: &H::Backplane) {

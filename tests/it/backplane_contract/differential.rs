@@ -285,6 +285,7 @@ struct Done<'a> {
 }
 
 impl Drop for Done<'_> {
+    #[expect(clippy::print_stderr, reason = "what failed cannot be told from the panic alone")]
     fn drop(&mut self) {
         if !self.fine {
             eprintln!("run {}: {:#?}", self.run, &self.steps[..self.count]);
