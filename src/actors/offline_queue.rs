@@ -33,6 +33,9 @@ mod legacy;
 
 /// How long to wait before a failed commit is tried again, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// How often events that are over are looked for: what an event says about its own time is in the
+/// order of seconds.
+const EXPIRE_EVERY: Duration = Duration::from_secs(1);
 /// How many legacy lists wait to be drained at most; the sweep finds the others.
 const LEGACY_CAPACITY: usize = 10_000;
 
@@ -66,6 +69,7 @@ impl Actor for OfflineQueue {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         spawn_guarded(ctx, write_for_ever(self.shared.clone(), self.schedule.commit_interval));
+        spawn_guarded(ctx, expire_for_ever(self.shared.clone()));
         let (sender, receiver) = mpsc::channel(LEGACY_CAPACITY);
         self.legacy = Some(sender);
         spawn_guarded(ctx, legacy::drain_for_ever(self.shared.clone(), self.intake.clone(), receiver));
@@ -186,13 +190,31 @@ fn account(shared: &Shared, batch: &CommitBatch, outcome: &CommitOutcome) -> Has
     unwritable
 }
 
-/// Looks through everything: expired events, forgotten lists, connections that missed a hint.
-async fn sweep(shared: &Shared, legacy: Option<mpsc::Sender<LegacySource>>) -> crate::backplane::Result<()> {
-    for expired in shared.backplane.expire(now().wall).await? {
-        shared.metrics.dropped(DropReason::Expired, expired.count);
-        let (orchestrator, count) = (expired.orchestrator.as_str(), expired.count);
-        log::warn!(orchestrator, count; "events have expired");
+/// Removes what is over until the actor ends.
+async fn expire_for_ever(shared: Arc<Shared>) {
+    let mut failing = false;
+    loop {
+        tokio::time::sleep(EXPIRE_EVERY).await;
+        match shared.backplane.expire(now().wall).await {
+            Ok(all) => {
+                failing = false;
+                for expired in all {
+                    shared.metrics.dropped(DropReason::Expired, expired.count);
+                    let (orchestrator, count) = (expired.orchestrator.as_str(), expired.count);
+                    log::warn!(orchestrator, count; "events have expired");
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut failing, true) {
+                    log::warn!(error:% = error; "what has expired cannot be removed; trying again until it can");
+                }
+            }
+        }
     }
+}
+
+/// Looks through everything: forgotten lists, connections that missed a hint.
+async fn sweep(shared: &Shared, legacy: Option<mpsc::Sender<LegacySource>>) -> crate::backplane::Result<()> {
     let orchestrators = shared.connections.orchestrators();
     let depths = shared.backplane.depths(&orchestrators).await?;
     for (orchestrator, depth) in orchestrators.iter().zip(depths) {

@@ -58,7 +58,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::{clock::Timestamp, ids::OrchestratorId},
+        domain::{
+            clock::Timestamp,
+            ids::{EventId, OrchestratorId},
+        },
         store::{
             connection::{Synchronous, open_sqlite},
             queue_file::QueueFile,
@@ -80,5 +83,36 @@ mod tests {
         let sessions = file.read(|transaction| transaction.sessions_of(&owner, Timestamp(0)));
         let ids: Vec<_> = sessions.expect("readable").into_iter().map(|(id, ..)| id).collect();
         assert_eq!(ids, ["s1"]);
+    }
+
+    #[test]
+    fn dead_letters_of_an_older_version_wait_to_be_filed_and_stay_known() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("queue.db");
+        let mut old = open_sqlite(path.to_str().expect("text"), Synchronous::Full).expect("opened");
+        for _ in 0..2 {
+            old.run_next_migration(QUEUE_FILE).expect("migrated");
+        }
+        let rows = r#"INSERT INTO ledgers VALUES ('vp_1', 2, 0, 0, 0, 1, 1, 0, 1);
+            INSERT INTO queue_entries VALUES (1, 'vp_1', 'waiting', 1000, 0, '{}');
+            INSERT INTO dead_letters VALUES (1, 'vp_1', 'poison', 'max_attempts', 10, '{}', 17);"#;
+        old.batch_execute(rows).expect("written");
+        old.run_next_migration(QUEUE_FILE).expect("migrated");
+        old.revert_last_migration(QUEUE_FILE).expect("reverted");
+        drop(old);
+        let mut file = QueueFile::open(&path).expect("brought up to date");
+        let owner = OrchestratorId::parse("vp_1").expect("an id");
+        let (letters, remembered, known, due) = file
+            .read(|transaction| {
+                let poison = EventId::parse("poison").expect("an id");
+                let known = transaction.is_acknowledged(&owner, &poison)?;
+                let due = transaction.due(Timestamp(7 * 24 * 3_600_000), 10)?.len();
+                Ok((transaction.unfiled(10)?, transaction.ledger(&owner)?.remembered, known, due))
+            })
+            .expect("readable");
+        let letter = letters.first().expect("a dead letter");
+        assert_eq!((letter.event_id.as_str(), letter.attempts, letter.at_ms), ("poison", 10, 17));
+        assert_eq!((letters.len(), known, due), (1, true, 1));
+        assert_eq!(remembered, 1);
     }
 }

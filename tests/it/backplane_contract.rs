@@ -6,6 +6,8 @@
 
 pub(crate) mod books;
 pub(crate) mod bus;
+pub(crate) mod delivery;
+pub(crate) mod differential;
 pub(crate) mod fixtures;
 pub(crate) mod fleet;
 pub(crate) mod idempotency;
@@ -24,9 +26,10 @@ use std::future::Future;
 
 use neolith_hub::{
     backplane::{
-        books::Books, bus::EventBus, fleet::Fleet, idempotency::Idempotency, inspection::Inspection,
-        queue::EventQueue, records::Records, registrations::Registrations, registry::ConnectionRegistry,
-        revocations::Revocations, sessions::Sessions, status::Statuses,
+        books::Books, bus::EventBus, dead_letters::DeadLetters, fleet::Fleet, idempotency::Idempotency,
+        inspection::Inspection, queue::EventQueue, records::Records, registrations::Registrations,
+        registry::ConnectionRegistry, revocations::Revocations, sessions::Sessions, status::Statuses,
+        trail::EventTrail,
     },
     domain::clock::Timestamp,
 };
@@ -45,7 +48,9 @@ pub(crate) trait Harness: Sized {
         + Fleet
         + Inspection
         + Books
-        + Idempotency;
+        + Idempotency
+        + EventTrail
+        + DeadLetters;
 
     /// Starts it.
     fn start() -> impl Future<Output = Self>;
@@ -81,6 +86,16 @@ macro_rules! contract_tests {
             queue::depths_answer_for_each_in_turn,
             queue::acknowledged_ids_are_there_for_a_hub_that_starts,
             queue::without_a_legacy_list_nothing_is_claimed,
+            delivery::an_event_expires_by_its_own_word,
+            delivery::a_dead_letter_waits_to_be_filed,
+            delivery::a_redriven_event_waits_as_if_it_were_new,
+            delivery::what_is_known_of_deliveries_comes_back,
+            delivery::every_end_has_a_receipt,
+            delivery::each_way_of_an_event_has_its_own_receipt,
+            delivery::a_waiting_event_can_be_found,
+            delivery::losses_are_announced_once_to_each_daemon,
+            delivery::of_several_connections_one_has_an_event,
+            differential::random_changes_do_what_the_rules_say,
             registry::the_quota_holds_and_a_detach_makes_room,
             registry::a_second_connection_of_an_instance_takes_over,
             registry::a_connection_that_asks_again_does_not_replace_itself,

@@ -26,9 +26,10 @@ INSERT INTO unfiled (key, orchestrator, event_id, reason, attempts, history, at_
     SELECT lower(hex(randomblob(16))), orchestrator, event_id, reason, attempts, '[]', at_ms, body
     FROM dead_letters ORDER BY sequence;
 -- What was given up is known by the same memory as what was taken.
-UPDATE ledgers SET remembered = remembered + dead_letters;
 INSERT OR IGNORE INTO acknowledged (orchestrator, event_id, at_ms)
     SELECT orchestrator, event_id, at_ms FROM dead_letters ORDER BY sequence;
+UPDATE ledgers SET remembered =
+    (SELECT count(*) FROM acknowledged WHERE acknowledged.orchestrator = ledgers.orchestrator);
 DROP TABLE dead_letters;
 
 -- Whose orchestrator it is, where that is known, and which losses a daemon was told of last.

@@ -36,6 +36,12 @@ fn unfiled((key, mut fields): Entry) -> Option<Unfiled> {
     })
 }
 
+/// Whether it looks like what Redis calls an entry: a time and a number.
+fn is_entry_id(key: &str) -> bool {
+    key.split_once('-')
+        .is_some_and(|(time, number)| time.parse::<u64>().is_ok() && number.parse::<u64>().is_ok())
+}
+
 impl DeadLetters for RedisBackplane {
     async fn unfiled(&self, limit: usize) -> Result<Vec<Unfiled>> {
         let mut range = redis::cmd("XRANGE");
@@ -60,14 +66,14 @@ impl DeadLetters for RedisBackplane {
     }
 
     async fn filed(&self, letters: &[Unfiled]) -> Result<()> {
-        if letters.is_empty() {
+        // Another backplane has other keys; Redis would refuse them all for one of those.
+        let keys: Vec<&str> =
+            letters.iter().map(|letter| letter.key.as_str()).filter(|key| is_entry_id(key)).collect();
+        if keys.is_empty() {
             return Ok(());
         }
         let mut delete = redis::cmd("XDEL");
-        delete.arg(keys::UNFILED);
-        for letter in letters {
-            delete.arg(&letter.key);
-        }
+        delete.arg(keys::UNFILED).arg(keys);
         self.run::<u64>(&delete).await.map(drop)
     }
 }

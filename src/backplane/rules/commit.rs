@@ -12,7 +12,7 @@ use crate::{
     domain::{
         clock::Timestamp,
         event::Event,
-        ids::{EventId, OrchestratorId},
+        ids::{EventId, OrchestratorId, OrganizationId},
     },
 };
 
@@ -27,7 +27,7 @@ pub fn commit<S: Shelf>(
 ) -> Result<GroupOutcome, S::Error> {
     let mut group = Group::open(shelf, &changes.orchestrator, now)?;
     if changes.organization.is_some() {
-        group.books.organization.clone_from(&changes.organization);
+        group.organization.clone_from(&changes.organization);
     }
     for ack in &changes.completed {
         group.complete(ack)?;
@@ -81,6 +81,8 @@ struct Group<'a, S> {
     now: Timestamp,
     before: Books,
     books: Books,
+    /// Written into the books with what waits, so that its end can be receipted.
+    organization: Option<OrganizationId>,
     receipts: Vec<Receipt>,
     outcome: GroupOutcome,
 }
@@ -89,7 +91,8 @@ impl<'a, S: Shelf> Group<'a, S> {
     fn open(shelf: &'a mut S, orchestrator: &'a OrchestratorId, now: Timestamp) -> Result<Self, S::Error> {
         let books = shelf.books(orchestrator)?;
         let (receipts, outcome) = (Vec::new(), GroupOutcome::default());
-        Ok(Self { shelf, orchestrator, now, before: books.clone(), books, receipts, outcome })
+        let (before, organization) = (books.clone(), books.organization.clone());
+        Ok(Self { shelf, orchestrator, now, before, books, organization, receipts, outcome })
     }
 
     fn close(mut self) -> Result<GroupOutcome, S::Error> {
@@ -140,7 +143,10 @@ impl<'a, S: Shelf> Group<'a, S> {
         let (id, priority, body) = (event.id.clone(), event.priority, event.body.clone());
         let entry = Entry { id, time, priority, due: due(time, expires_at), body };
         let new = self.shelf.append(self.orchestrator, &entry)?;
-        self.books.queued += u64::from(new);
+        if new {
+            self.books.queued += 1;
+            self.books.organization.clone_from(&self.organization);
+        }
         Ok(new)
     }
 
@@ -196,7 +202,7 @@ impl<'a, S: Shelf> Group<'a, S> {
         if !self.shelf.is_waiting(self.orchestrator, &letter.id)? {
             return Ok(());
         }
-        self.shelf.bury(self.orchestrator, self.books.organization.as_ref(), letter, self.now)?;
+        self.shelf.bury(self.orchestrator, self.organization.as_ref(), letter, self.now)?;
         self.shelf.remove(self.orchestrator, &letter.id)?;
         // What was given up is not tried again because its publisher repeats itself.
         self.remember(&letter.id)?;
@@ -207,7 +213,7 @@ impl<'a, S: Shelf> Group<'a, S> {
             daemon: Some(letter.daemon.clone()),
             attempts: letter.attempts,
             reason: Some(letter.reason.to_owned()),
-            ..Receipt::bare(&letter.id, self.orchestrator, &self.books.organization, Outcome::Dead, self.now)
+            ..Receipt::bare(&letter.id, self.orchestrator, &self.organization, Outcome::Dead, self.now)
         };
         self.receipts.push(receipt);
         Ok(())
@@ -222,7 +228,7 @@ impl<'a, S: Shelf> Group<'a, S> {
             self.shelf.remove(self.orchestrator, &id)?;
             self.books.queued = self.books.queued.saturating_sub(1);
             self.books.lost.dropped += 1;
-            let organization = &self.books.organization;
+            let organization = &self.organization;
             let receipt = Receipt::bare(&id, self.orchestrator, organization, Outcome::Dropped, self.now);
             self.receipts.push(receipt);
             self.outcome.dropped.push(id);
@@ -231,7 +237,7 @@ impl<'a, S: Shelf> Group<'a, S> {
     }
 
     fn acknowledged(&mut self, ack: &Ack) {
-        let organization = &self.books.organization;
+        let organization = &self.organization;
         self.receipts.push(Receipt {
             daemon: Some(ack.daemon.clone()),
             attempts: ack.attempts,

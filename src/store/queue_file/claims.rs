@@ -26,13 +26,16 @@ pub struct Claim {
     pub last: Option<String>,
 }
 
+/// Holder, until, grants, not before, last.
+type Row = (Option<String>, i64, i64, i64, Option<String>);
+
 impl Transaction<'_> {
     /// The claim on an event.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn claim(&mut self, orchestrator: &OrchestratorId, id: &EventId) -> Result<Option<Claim>> {
-        let row: Option<(Option<String>, i64, i64, i64, Option<String>)> = claims::table
+        let row: Option<Row> = claims::table
             .find((orchestrator.as_str(), id.as_str()))
             .select((claims::holder, claims::until_ms, claims::grants, claims::not_before_ms, claims::last))
             .first(self.connection)

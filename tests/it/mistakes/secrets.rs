@@ -78,6 +78,10 @@ fn no_key_lies_anywhere_in_the_clear(stand: Stand) {
                 "hash" => redis.run::<Vec<String>>(&["HGETALL", &key]).join(" "),
                 "list" => redis.run::<Vec<String>>(&["LRANGE", &key, "0", "-1"]).join(" "),
                 "set" => redis.run::<Vec<String>>(&["SMEMBERS", &key]).join(" "),
+                "stream" => {
+                    let entries: Vec<(String, Vec<String>)> = redis.run(&["XRANGE", &key, "-", "+"]);
+                    entries.into_iter().map(|(_, fields)| fields.join(" ")).collect::<Vec<_>>().join(" ")
+                }
                 "zset" => redis.run::<Vec<String>>(&["ZRANGE", &key, "0", "-1"]).join(" "),
                 kind => panic!("{key} is a {kind}"),
             };

@@ -32,206 +32,211 @@ end
 local outcomes, counts, drops, failures, fresh_acks, receipted = {}, {}, {}, {}, {}, {}
 local given_up = false
 
-for group = 1, tonumber(ARGV[10]) do
-  local queue, data, meta, acks, acks_before = KEYS[key], KEYS[key + 1], KEYS[key + 2], KEYS[key + 3], KEYS[key + 4]
-  local priorities, claimed, expiries, claims = KEYS[key + 5], KEYS[key + 6], KEYS[key + 7], KEYS[key + 8]
-  key = key + 9
-  local orchestrator, organization = ARGV[argument + 1], ARGV[argument + 2]
-  argument = argument + 2
-  local completed_count, completed = list(3)
-  local store_count, stores = list(5)
-  local claim_count, claim_list = list(3)
-  local redriven_count, redriven_list = list(4)
-  local ack_count, taken = list(3)
-  local dead_count, buried_list = list(5)
-  local letters, left, buried, redriven = {}, 0, 0, 0
+-- The group that is being written. The functions below are made once, not for each group: that shows where
+-- groups are small.
+local group, orchestrator, organization, stream, side
+local queue, data, meta, acks, acks_before, priorities, claimed, expiries, claims
+local completed_count, completed, store_count, stores, claim_count, claim_list
+local redriven_count, redriven_list, ack_count, taken, dead_count, buried_list
+local letters, left, buried, redriven, remembered, first_due
 
-  -- Most queues have neither priorities nor expiries nor claims: asking once spares three commands for
-  -- each entry that leaves.
-  local side
-  local function has_side()
-    if side == nil then side = call('EXISTS', priorities, expiries, claims) > 0 end
-    return side
+-- Most queues have neither priorities nor expiries nor claims: asking once spares three commands for
+-- each entry that leaves.
+local function has_side()
+  if side == nil then side = call('EXISTS', priorities, expiries, claims) > 0 end
+  return side
+end
+local function forget(id)
+  call('HDEL', data, id)
+  if has_side() then
+    call('ZREM', priorities, id)
+    call('ZREM', expiries, id)
+    call('HDEL', claims, id)
   end
-  local function forget(id)
-    call('HDEL', data, id)
-    if has_side() then
-      call('ZREM', priorities, id)
-      call('ZREM', expiries, id)
-      call('HDEL', claims, id)
+end
+
+-- An original publisher may have made a list under the queue's name: it is ingress, set it aside.
+local function remove(id)
+  local removed = redis.pcall('ZREM', queue, id)
+  if type(removed) == 'table' then
+    if not string.find(removed.err, 'WRONGTYPE', 1, true) then error(removed) end
+    local entries = call('LRANGE', queue, 0, -1)
+    for i = #entries, 1, -1 do call('LPUSH', claimed, entries[i]) end
+    call('DEL', queue)
+    return false
+  end
+  if removed == 0 then return false end
+  forget(id)
+  return true
+end
+
+-- What cannot be receipted is delivered all the same.
+local function receipt(id, outcome, ...)
+  if not stream then
+    local owner = organization
+    if owner == '' then owner = call('HGET', meta, 'organization') or '-' end
+    stream, receipted[owner] = receipts_prefix .. owner, true
+  end
+  redis.pcall('XADD', stream, 'MAXLEN', '~', receipts_kept, '*', 'event', id, 'orchestrator', orchestrator,
+    'outcome', outcome, 'at', now, ...)
+end
+
+-- Acknowledged ids live in two generations, so that the memory is bounded without a scan and never
+-- forgets a recent one.
+local function known(id)
+  return call('SISMEMBER', acks, id) == 1 or call('SISMEMBER', acks_before, id) == 1
+end
+local function remember(id)
+  if call('SADD', acks, id) == 0 then return false end
+  remembered = remembered + 1
+  fresh_acks[#fresh_acks + 1] = orchestrator .. ' ' .. id
+  return true
+end
+
+local function append(id, ms, priority, expiry, body)
+  -- Arrival order inside one millisecond is kept in the fraction of the score.
+  local score = tonumber(ms)
+  local beyond = string.format('(%.0f', score + 1)
+  local last = call('ZREVRANGEBYSCORE', queue, beyond, ms, 'WITHSCORES', 'LIMIT', 0, 1)
+  local due = score + keep
+  if last[2] then score = tonumber(last[2]) + 1 / 4096 end
+  -- The body first: an entry never waits without one.
+  call('HSETNX', data, id, body)
+  if call('ZADD', queue, 'NX', string.format('%.17g', score), id) == 0 then return false end
+  if priority ~= '0' then
+    call('ZADD', priorities, priority, id)
+    side = true
+  end
+  if expiry ~= '' then
+    call('ZADD', expiries, expiry, id)
+    due, side = math.min(due, tonumber(expiry)), true
+  end
+  first_due = math.min(first_due, due)
+  return true
+end
+
+local function apply()
+  local accepted, overtaken, dropped, stored, fresh = 0, 0, 0, 0, {}
+  for i = completed, completed + (completed_count - 1) * 3, 3 do
+    local id = ARGV[i]
+    local waited, new = remove(id), remember(id)
+    local first = not waited and new and call('SISMEMBER', acks_before, id) == 0
+    if waited then left = left + 1 end
+    if first then accepted, overtaken = accepted + 1, overtaken + 1 end
+    if waited or first then
+      receipt(id, 'acknowledged', 'daemon', ARGV[i + 1], 'attempts', ARGV[i + 2])
     end
   end
 
-  -- An original publisher may have made a list under the queue's name: it is ingress, set it aside.
-  local function remove(id)
-    local removed = redis.pcall('ZREM', queue, id)
-    if type(removed) == 'table' then
-      if not string.find(removed.err, 'WRONGTYPE', 1, true) then error(removed) end
-      local entries = call('LRANGE', queue, 0, -1)
-      for i = #entries, 1, -1 do call('LPUSH', claimed, entries[i]) end
-      call('DEL', queue)
-      return false
+  if store_count + redriven_count > 0 then remove('') end
+  for i = stores, stores + (store_count - 1) * 5, 5 do
+    local id = ARGV[i]
+    if known(id) then
+      letters[#letters + 1] = 'A'
+    elseif append(id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]) then
+      accepted, stored, fresh[id] = accepted + 1, stored + 1, true
+      letters[#letters + 1] = 'S'
+    else
+      letters[#letters + 1] = 'D'
     end
-    if removed == 0 then return false end
-    forget(id)
-    return true
   end
 
-  local stream
-  -- What cannot be receipted is delivered all the same.
-  local function receipt(id, outcome, ...)
-    if not stream then
-      local owner = organization
-      if owner == '' then owner = call('HGET', meta, 'organization') or '-' end
-      stream, receipted[owner] = receipts_prefix .. owner, true
-    end
-    redis.pcall('XADD', stream, 'MAXLEN', '~', receipts_kept, '*', 'event', id, 'orchestrator', orchestrator,
-      'outcome', outcome, 'at', now, ...)
-  end
-
-  -- Acknowledged ids live in two generations, so that the memory is bounded without a scan and never
-  -- forgets a recent one.
-  local remembered = 0
-  local function known(id)
-    return call('SISMEMBER', acks, id) == 1 or call('SISMEMBER', acks_before, id) == 1
-  end
-  local function remember(id)
-    if call('SADD', acks, id) == 0 then return false end
-    remembered = remembered + 1
-    fresh_acks[#fresh_acks + 1] = orchestrator .. ' ' .. id
-    return true
-  end
-
-  local first_due = math.huge
-  local function append(id, ms, priority, expiry, body)
-    -- Arrival order inside one millisecond is kept in the fraction of the score.
-    local score = tonumber(ms)
-    local beyond = string.format('(%.0f', score + 1)
-    local last = call('ZREVRANGEBYSCORE', queue, beyond, ms, 'WITHSCORES', 'LIMIT', 0, 1)
-    local due = score + keep
-    if last[2] then score = tonumber(last[2]) + 1 / 4096 end
-    -- The body first: an entry never waits without one.
-    call('HSETNX', data, id, body)
-    if call('ZADD', queue, 'NX', string.format('%.17g', score), id) == 0 then return false end
-    if priority ~= '0' then
-      call('ZADD', priorities, priority, id)
+  for i = claim_list, claim_list + (claim_count - 1) * 3, 3 do
+    if fresh[ARGV[i]] then
+      call('HSET', claims, ARGV[i], ARGV[i + 1] .. ' ' .. ARGV[i + 2] .. ' 1 0 -')
       side = true
     end
-    if expiry ~= '' then
-      call('ZADD', expiries, expiry, id)
-      due, side = math.min(due, tonumber(expiry)), true
-    end
-    first_due = math.min(first_due, due)
-    return true
   end
 
-  local function apply()
-    local accepted, overtaken, dropped, stored, fresh = 0, 0, 0, 0, {}
-    for i = completed, completed + (completed_count - 1) * 3, 3 do
-      local id = ARGV[i]
-      local waited, new = remove(id), remember(id)
-      local first = not waited and new and call('SISMEMBER', acks_before, id) == 0
-      if waited then left = left + 1 end
-      if first then accepted, overtaken = accepted + 1, overtaken + 1 end
-      if waited or first then
-        receipt(id, 'acknowledged', 'daemon', ARGV[i + 1], 'attempts', ARGV[i + 2])
-      end
-    end
-
-    if store_count + redriven_count > 0 then remove('') end
-    for i = stores, stores + (store_count - 1) * 5, 5 do
-      local id = ARGV[i]
-      if known(id) then
-        letters[#letters + 1] = 'A'
-      elseif append(id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]) then
-        accepted, stored, fresh[id] = accepted + 1, stored + 1, true
-        letters[#letters + 1] = 'S'
+  for i = redriven_list, redriven_list + (redriven_count - 1) * 4, 4 do
+    local id = ARGV[i]
+    if append(id, now, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) then
+      call('SREM', acks, id)
+      call('SREM', acks_before, id)
+      redriven = redriven + 1
+      -- The counters may be younger than the dead letter.
+      if tonumber(call('HGET', meta, 'dead') or 0) > 0 then
+        call('HINCRBY', meta, 'dead', -1)
       else
-        letters[#letters + 1] = 'D'
+        accepted = accepted + 1
       end
     end
-
-    for i = claim_list, claim_list + (claim_count - 1) * 3, 3 do
-      if fresh[ARGV[i]] then
-        call('HSET', claims, ARGV[i], ARGV[i + 1] .. ' ' .. ARGV[i + 2] .. ' 1 0 -')
-        side = true
-      end
-    end
-
-    for i = redriven_list, redriven_list + (redriven_count - 1) * 4, 4 do
-      local id = ARGV[i]
-      if append(id, now, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) then
-        call('SREM', acks, id)
-        call('SREM', acks_before, id)
-        redriven = redriven + 1
-        -- The counters may be younger than the dead letter.
-        if tonumber(call('HGET', meta, 'dead') or 0) > 0 then
-          call('HINCRBY', meta, 'dead', -1)
-        else
-          accepted = accepted + 1
-        end
-      end
-    end
-
-    for i = taken, taken + (ack_count - 1) * 3, 3 do
-      local id = ARGV[i]
-      if remove(id) then
-        left = left + 1
-        remember(id)
-        receipt(id, 'acknowledged', 'daemon', ARGV[i + 1], 'attempts', ARGV[i + 2])
-      end
-    end
-
-    for i = buried_list, buried_list + (dead_count - 1) * 5, 5 do
-      local id, reason, attempts, daemon = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-      if type(redis.pcall('ZSCORE', queue, id)) == 'string' then
-        local owner = organization
-        if owner == '' then owner = call('HGET', meta, 'organization') or '' end
-        -- First, so that it is never nowhere.
-        call('XADD', unfiled, '*', 'orchestrator', orchestrator, 'organization', owner, 'event', id,
-          'reason', reason, 'attempts', attempts, 'daemon', daemon, 'history', ARGV[i + 4], 'at', now,
-          'body', call('HGET', data, id) or '')
-        remove(id)
-        remember(id)
-        buried, given_up = buried + 1, true
-        receipt(id, 'dead', 'daemon', daemon, 'attempts', attempts, 'reason', reason)
-      end
-    end
-
-    -- After everything that makes room: what is dropped was not taken in the same batch.
-    if stored + redriven > 0 then
-      local excess = call('ZCARD', queue) - capacity
-      if excess > 0 then
-        local oldest = call('ZPOPMIN', queue, excess)
-        for i = 1, #oldest, 2 do
-          forget(oldest[i])
-          receipt(oldest[i], 'dropped')
-          drops[#drops + 1] = tostring(group)
-          drops[#drops + 1] = oldest[i]
-          dropped = dropped + 1
-        end
-        call('HSETNX', meta, 'epoch', now)
-      end
-      call('EXPIRE', queue, retention)
-      call('EXPIRE', data, retention)
-      if has_side() then
-        for _, name in ipairs({ priorities, expiries, claims }) do call('EXPIRE', name, retention) end
-      end
-      call('ZADD', queues, 'LT', string.format('%.0f', first_due), orchestrator)
-      if organization ~= '' then call('HSET', meta, 'organization', organization) end
-    end
-
-    if remembered > 0 then
-      call('EXPIRE', acks, retention)
-      if call('SCARD', acks) >= ack_memory then call('RENAME', acks, acks_before) end
-    end
-    local acknowledged = left + overtaken
-    if accepted > 0 then call('HINCRBY', meta, 'accepted', accepted) end
-    if acknowledged > 0 then call('HINCRBY', meta, 'acknowledged', acknowledged) end
-    if dropped > 0 then call('HINCRBY', meta, 'dropped', dropped) end
-    if buried > 0 then call('HINCRBY', meta, 'dead', buried) end
-    if accepted + acknowledged + dropped + buried + redriven > 0 then call('EXPIRE', meta, retention) end
   end
+
+  for i = taken, taken + (ack_count - 1) * 3, 3 do
+    local id = ARGV[i]
+    if remove(id) then
+      left = left + 1
+      remember(id)
+      receipt(id, 'acknowledged', 'daemon', ARGV[i + 1], 'attempts', ARGV[i + 2])
+    end
+  end
+
+  for i = buried_list, buried_list + (dead_count - 1) * 5, 5 do
+    local id, reason, attempts, daemon = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+    if type(redis.pcall('ZSCORE', queue, id)) == 'string' then
+      local owner = organization
+      if owner == '' then owner = call('HGET', meta, 'organization') or '' end
+      -- First, so that it is never nowhere.
+      call('XADD', unfiled, '*', 'orchestrator', orchestrator, 'organization', owner, 'event', id,
+        'reason', reason, 'attempts', attempts, 'daemon', daemon, 'history', ARGV[i + 4], 'at', now,
+        'body', call('HGET', data, id) or '')
+      remove(id)
+      remember(id)
+      buried, given_up = buried + 1, true
+      receipt(id, 'dead', 'daemon', daemon, 'attempts', attempts, 'reason', reason)
+    end
+  end
+
+  -- After everything that makes room: what is dropped was not taken in the same batch.
+  if stored + redriven > 0 then
+    local excess = call('ZCARD', queue) - capacity
+    if excess > 0 then
+      local oldest = call('ZPOPMIN', queue, excess)
+      for i = 1, #oldest, 2 do
+        forget(oldest[i])
+        receipt(oldest[i], 'dropped')
+        drops[#drops + 1] = tostring(group)
+        drops[#drops + 1] = oldest[i]
+        dropped = dropped + 1
+      end
+      call('HSETNX', meta, 'epoch', now)
+    end
+    call('EXPIRE', queue, retention)
+    call('EXPIRE', data, retention)
+    if has_side() then
+      for _, name in ipairs({ priorities, expiries, claims }) do call('EXPIRE', name, retention) end
+    end
+    call('ZADD', queues, 'LT', string.format('%.0f', first_due), orchestrator)
+    if organization ~= '' then call('HSET', meta, 'organization', organization) end
+  end
+
+  if remembered > 0 then
+    call('EXPIRE', acks, retention)
+    if call('SCARD', acks) >= ack_memory then call('RENAME', acks, acks_before) end
+  end
+  local acknowledged = left + overtaken
+  if accepted > 0 then call('HINCRBY', meta, 'accepted', accepted) end
+  if acknowledged > 0 then call('HINCRBY', meta, 'acknowledged', acknowledged) end
+  if dropped > 0 then call('HINCRBY', meta, 'dropped', dropped) end
+  if buried > 0 then call('HINCRBY', meta, 'dead', buried) end
+  if accepted + acknowledged + dropped + buried + redriven > 0 then call('EXPIRE', meta, retention) end
+end
+
+for number = 1, tonumber(ARGV[10]) do
+  group, stream, side = number, nil, nil
+  letters, left, buried, redriven, remembered, first_due = {}, 0, 0, 0, 0, math.huge
+  queue, data, meta, acks, acks_before = KEYS[key], KEYS[key + 1], KEYS[key + 2], KEYS[key + 3], KEYS[key + 4]
+  priorities, claimed, expiries, claims = KEYS[key + 5], KEYS[key + 6], KEYS[key + 7], KEYS[key + 8]
+  key = key + 9
+  orchestrator, organization = ARGV[argument + 1], ARGV[argument + 2]
+  argument = argument + 2
+  completed_count, completed = list(3)
+  store_count, stores = list(5)
+  claim_count, claim_list = list(3)
+  redriven_count, redriven_list = list(4)
+  ack_count, taken = list(3)
+  dead_count, buried_list = list(5)
 
   local ok, problem = pcall(apply)
   if not ok then
