@@ -23,6 +23,7 @@ use crate::{
         registry::ConnectionRegistry as _,
     },
     domain::{
+        canary::is_reserved,
         clock::{Stopwatch, now},
         ids::OrchestratorId,
     },
@@ -165,6 +166,11 @@ fn note_backplane(shared: &Shared, up: bool) -> bool {
 fn account(shared: &Shared, batch: &CommitBatch, outcome: &CommitOutcome) -> HashSet<OrchestratorId> {
     let mut unwritable = HashSet::new();
     for (group, outcome) in batch.groups.iter().zip(&outcome.groups) {
+        if is_reserved(&group.orchestrator) {
+            // A canary: who sent it watches over it, and it counts for nobody.
+            unwritable.extend(outcome.failure.as_ref().map(|_| group.orchestrator.clone()));
+            continue;
+        }
         let stored = outcome.stores.iter().filter(|store| **store == StoreOutcome::Stored).count();
         shared.metrics.queued.inc_by(u64::try_from(stored).unwrap_or_default());
         shared.metrics.acknowledged.inc_by(outcome.acknowledged);
@@ -188,7 +194,8 @@ fn account(shared: &Shared, batch: &CommitBatch, outcome: &CommitOutcome) -> Has
 
 /// Looks through everything: expired events, forgotten lists, connections that missed a hint.
 async fn sweep(shared: &Shared, legacy: Option<mpsc::Sender<LegacySource>>) -> crate::backplane::Result<()> {
-    for expired in shared.backplane.expire(now().wall).await? {
+    let expired = shared.backplane.expire(now().wall).await?;
+    for expired in expired.into_iter().filter(|expired| !is_reserved(&expired.orchestrator)) {
         shared.metrics.dropped(DropReason::Expired, expired.count);
         let (orchestrator, count) = (expired.orchestrator.as_str(), expired.count);
         log::warn!(orchestrator, count; "events have expired");

@@ -78,8 +78,11 @@ for group = 1, tonumber(ARGV[10]) do
   end
 
   local stream
+  -- Hubs tell nobody of their canaries; see domain/canary.rs.
+  local untold = string.sub(orchestrator, 1, 11) == 'hub_canary_'
   -- What cannot be receipted is delivered all the same.
   local function receipt(id, outcome, ...)
+    if untold then return end
     if not stream then
       local owner = organization
       if owner == '' then owner = call('HGET', meta, 'organization') or '-' end
