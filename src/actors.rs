@@ -8,6 +8,7 @@
 //! | [`heartbeat_monitor::HeartbeatMonitor`] | watches over connections, writes heartbeats and presence |
 //! | [`announcer::Announcer`] | brings new messages of channels to the daemons in them |
 //! | [`status_recorder::StatusRecorder`] | keeps the status of orchestrators and their uptime in the accounts |
+//! | [`canary::Canary`] | sends this hub an event now and then, and sees whether it comes back |
 //! | [`dead_letter_keeper::DeadLetterKeeper`] | brings what was given up into the database |
 //! | [`ledger_check::LedgerCheck`] | looks whether the books of the queues balance |
 //! | [`ingress::IngressReader`] | takes what publishers append to the stream |
@@ -18,6 +19,7 @@
 
 pub mod announcer;
 pub mod blocking;
+pub mod canary;
 mod claims;
 pub mod connection;
 pub mod connection_manager;

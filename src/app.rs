@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::{
     actors::{
         announcer::Announcer,
+        canary::{Canary, CanaryLine},
         connection_manager::ConnectionManager,
         connections::Connections,
         dead_letter_keeper::DeadLetterKeeper,
@@ -29,11 +30,11 @@ use crate::{
     auth::{failures::AuthFailures, token::TokenVerifier},
     backplane::{Backplane, BackplaneError, registry::ConnectionRegistry as _, routing::QueueBounds},
     config::{self, Config},
-    domain::{clock::now, ids::NodeId},
+    domain::{canary::canary_of, clock::now, ids::NodeId},
     http::{self, HttpState},
     session::effect::Limits,
     store::{StoreError, database::Database, database_url::DatabaseUrl},
-    telemetry::metrics::Metrics,
+    telemetry::{canary::CanaryWatch, metrics::Metrics},
 };
 
 /// How often all connections are looked at, at least and at most.
@@ -183,7 +184,12 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
         limits.redelivery_after(1),
     );
     let (node, predecessor) = draw_node(&config.server.data_dir)?;
+    let lone = matches!(*backplane, Backplane::Embedded(_));
+    // A file has one hub, whose runs share a name; the books of a name in a file are kept for ever.
+    let target =
+        canary_of(if lone { backplane.name() } else { node.as_str() }).map_err(|_| AppError::Node)?;
     let shared = Arc::new(Shared {
+        canary: CanaryLine::new(target, CanaryWatch::new(config.canary.map(|canary| canary.timeout))),
         node,
         predecessor,
         resolver: Resolver::new(database.clone(), backplane.clone()),
@@ -225,6 +231,8 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
     let ingress = supervise(IngressReader::new(shared.clone(), intake.clone(), reading));
     let recorder = supervise(StatusRecorder::new(shared.clone(), database.clone(), router.clone()));
     let keeper = supervise(DeadLetterKeeper::new(shared.clone(), database));
+    let interval = config.canary.map(|canary| canary.interval);
+    let canary = supervise(Canary::new(shared.clone(), router.clone(), interval));
     let ledger_check = supervise(LedgerCheck::new(shared.clone(), delivery.sweep_interval));
     monitor.do_send(Colleagues {
         manager: manager.clone(),
@@ -245,6 +253,7 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
         recorder,
         keeper,
         ledger_check,
+        canary,
     }))
 }
 

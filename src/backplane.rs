@@ -187,6 +187,10 @@ impl EventQueue for Backplane {
 }
 
 impl EventBus for Backplane {
+    async fn publish(&self, body: &Bytes) -> Result<bool> {
+        dispatch!(self.publish(body))
+    }
+
     async fn forward(&self, origin: &NodeId, body: &Bytes) -> Result<()> {
         dispatch!(self.forward(origin, body))
     }

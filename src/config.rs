@@ -52,6 +52,8 @@ pub struct Config {
     pub backplane: Backplane,
     /// Accounts, messages, audit.
     pub database: DatabaseUrl,
+    /// The events that the hub sends itself; `None` when it sends none.
+    pub canary: Option<Canary>,
     /// Log records.
     pub log: Log,
     /// The platform's daemon API. Nothing uses it yet.
@@ -194,6 +196,15 @@ pub enum Backplane {
     },
 }
 
+/// The events that the hub sends itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Canary {
+    /// How often.
+    pub interval: Duration,
+    /// How long one may take.
+    pub timeout: Duration,
+}
+
 /// Log records.
 #[derive(Debug, Clone)]
 pub struct Log {
@@ -259,6 +270,7 @@ impl Config {
         let delivery = validate::delivery(&raw.delivery)?;
         let ingress = validate::ingress(&raw.ingress)?;
         let routing = validate::routing(&raw.routing)?;
+        let canary = validate::canary(&raw.canary)?;
         let log = validate::log(&raw.log)?;
         let daemon_api = validate::daemon_api(&raw.daemon_api)?;
         // Last, so that nothing is created for a configuration that is refused.
@@ -274,6 +286,7 @@ impl Config {
             routing,
             backplane,
             database,
+            canary,
             log,
             daemon_api,
         })

@@ -4,6 +4,7 @@
 
 pub mod attempt;
 pub mod authorship;
+pub mod canary;
 pub mod clock;
 pub mod envelope;
 pub mod event;

@@ -29,6 +29,7 @@ use crate::{
         registry::ConnectionRegistry as _,
     },
     domain::{
+        canary,
         clock::now,
         envelope::{Context as Found, EnvelopeError, Published},
         event::{Audience, Event},
@@ -252,6 +253,10 @@ impl EventRouter {
         if event.expires_at.is_some_and(|end| end <= now().wall) {
             return Routed::Rejected("it has expired");
         }
+        let reserved = canary::is_reserved(&event.orchestrator);
+        if reserved && !self.is_own_canary(&event, origin) {
+            return Routed::Rejected("its orchestrator id is reserved for hubs");
+        }
         let event = Arc::new(event);
         if origin == Origin::Ephemeral {
             if self.shared.state.has_peers() {
@@ -276,6 +281,9 @@ impl EventRouter {
         if origin == Origin::Direct && self.shared.state.has_peers() {
             self.to_forward.push(event.clone());
         }
+        if reserved {
+            self.shared.canary.arrived.notify_one();
+        }
         match (event.audience, sighting) {
             (Audience::Any, _) => {
                 // Two hubs may have chosen somebody: the store knows whose choice holds.
@@ -289,6 +297,12 @@ impl EventRouter {
             }
             (Audience::All, _) => self.hand_out(&event),
         }
+    }
+
+    /// Whether an event is this hub's canary. Those of others come on the channel too; each is for its hub
+    /// alone.
+    fn is_own_canary(&self, event: &Event, origin: Origin) -> bool {
+        event.orchestrator == self.shared.canary.target && matches!(origin, Origin::Channel | Origin::Canary)
     }
 
     /// Lets the store decide: what is in the queue then is found there, by the connection that is to

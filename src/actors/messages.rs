@@ -110,6 +110,8 @@ pub enum Origin {
     Direct,
     /// Another hub, which has stored it.
     Peer,
+    /// This hub's canary, where no channel leads to it.
+    Canary,
     /// The hub itself, about the present moment: worth nothing later, so never queued.
     Ephemeral,
 }

@@ -23,6 +23,7 @@ use crate::{
         registry::ConnectionRegistry as _,
     },
     domain::{
+        canary::is_reserved,
         clock::{Stopwatch, now},
         ids::OrchestratorId,
     },
@@ -169,6 +170,11 @@ fn note_backplane(shared: &Shared, up: bool) -> bool {
 fn account(shared: &Shared, batch: &CommitBatch, outcome: &CommitOutcome) -> HashSet<OrchestratorId> {
     let mut unwritable = HashSet::new();
     for (group, outcome) in batch.groups.iter().zip(&outcome.groups) {
+        if is_reserved(&group.orchestrator) {
+            // A canary: who sent it watches over it, and it counts for nobody.
+            unwritable.extend(outcome.failure.as_ref().map(|_| group.orchestrator.clone()));
+            continue;
+        }
         let stored = outcome.stores.iter().filter(|store| **store == StoreOutcome::Stored).count();
         shared.metrics.queued.inc_by(u64::try_from(stored).unwrap_or_default());
         shared.metrics.acknowledged.inc_by(outcome.acknowledged);
@@ -198,7 +204,7 @@ async fn expire_for_ever(shared: Arc<Shared>) {
         match shared.backplane.expire(now().wall).await {
             Ok(all) => {
                 failing = false;
-                for expired in all {
+                for expired in all.into_iter().filter(|expired| !is_reserved(&expired.orchestrator)) {
                     shared.metrics.dropped(DropReason::Expired, expired.count);
                     let (orchestrator, count) = (expired.orchestrator.as_str(), expired.count);
                     log::warn!(orchestrator, count; "events have expired");

@@ -1,7 +1,8 @@
 //! Whom an event is for (contract C2): publishers write orchestrator ids, ids of an orchestrator's
 //! user, or, by an old mistake, channel ids.
 //!
-//! 1. A published id that has a connection here is an orchestrator's.
+//! 1. A published id that has a connection here is an orchestrator's; one that hubs keep for themselves
+//!    needs no question either.
 //! 2. Else the directory knows it, as an orchestrator's or as a user's.
 //! 3. Else, if the event only names a daemon, that daemon's owner is meant.
 //! 4. Else the id is taken at its word: no database row is required of an orchestrator.
@@ -21,6 +22,7 @@ use crate::{
     backplane::{Backplane, registry::ConnectionRegistry as _},
     domain::{
         authorship::{name_author, unnamed_author},
+        canary::is_reserved,
         clock::{Monotonic, monotonic},
         envelope::Published,
         event::Event,
@@ -108,7 +110,7 @@ impl Resolver {
 
     fn cached_target(&self, name: &Name, connections: &Connections) -> Option<Option<OrchestratorId>> {
         if let Name::Orchestrator(id) = name
-            && connections.has(id)
+            && (connections.has(id) || is_reserved(id))
         {
             return Some(Some(id.clone()));
         }

@@ -11,10 +11,21 @@ use dashmap::DashSet;
 use log::Level;
 
 use super::{
-    announcer::Announcer, connection_manager::ConnectionManager, connections::Connections,
-    dead_letter_keeper::DeadLetterKeeper, event_router::EventRouter, heartbeat_monitor::HeartbeatMonitor,
-    ingress::IngressReader, intake::Intake, ledger_check::LedgerCheck, offline_queue::OfflineQueue,
-    queue_access::QueueAccess, resolver::Resolver, routing::MessageRouter, status_recorder::StatusRecorder,
+    announcer::Announcer,
+    canary::{Canary, CanaryLine},
+    connection_manager::ConnectionManager,
+    connections::Connections,
+    dead_letter_keeper::DeadLetterKeeper,
+    event_router::EventRouter,
+    heartbeat_monitor::HeartbeatMonitor,
+    ingress::IngressReader,
+    intake::Intake,
+    ledger_check::LedgerCheck,
+    offline_queue::OfflineQueue,
+    queue_access::QueueAccess,
+    resolver::Resolver,
+    routing::MessageRouter,
+    status_recorder::StatusRecorder,
 };
 use crate::{
     auth::{failures::AuthFailures, token::TokenVerifier},
@@ -46,6 +57,8 @@ pub struct Shared {
     pub limits: Arc<Limits>,
     /// How many connections one orchestrator may have.
     pub max_connections_per_orchestrator: u32,
+    /// Whether events get through.
+    pub canary: CanaryLine,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How the hub is.
@@ -138,4 +151,6 @@ pub struct Services {
     pub keeper: Addr<DeadLetterKeeper>,
     /// Who looks whether the books balance. Held so that it goes on; nobody asks it anything.
     pub ledger_check: Addr<LedgerCheck>,
+    /// Who sees whether events get through. Held for the same reason.
+    pub canary: Addr<Canary>,
 }

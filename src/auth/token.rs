@@ -11,6 +11,7 @@ use thiserror::Error;
 use self::claims::Claims;
 pub use self::mint::{Grant, TokenMinter};
 use crate::domain::{
+    canary::parse_unreserved,
     clock::Timestamp,
     ids::{OrchestratorId, OrganizationId, SessionId},
     scope::ScopeSet,
@@ -121,8 +122,8 @@ impl TokenVerifier {
         let orchestrator = orchestrator.ok_or(TokenError::Invalid("it names no orchestrator"))?;
         let session = claims.sid.filter(named).or(claims.daemon_id.filter(named));
         Ok(AccessToken {
-            orchestrator: OrchestratorId::parse(&orchestrator)
-                .map_err(|_| TokenError::Invalid("its orchestrator is no id"))?,
+            orchestrator: parse_unreserved(&orchestrator)
+                .map_err(|_| TokenError::Invalid("its orchestrator is no id that daemons can have"))?,
             organization: (claims.organization_id.filter(named))
                 .map(OrganizationId::try_from)
                 .transpose()

@@ -82,6 +82,10 @@ pub enum NodeCommand {
 
 /// Publish and subscribe, at most once: what is not received now is never received.
 pub trait EventBus {
+    /// Publishes an event on the channel that the platform uses. `false` when there is no such channel,
+    /// and nothing was published.
+    fn publish(&self, body: &Bytes) -> impl Future<Output = Result<bool>> + Send;
+
     /// Hands an event that `origin` has stored to all other hubs.
     fn forward(&self, origin: &NodeId, body: &Bytes) -> impl Future<Output = Result<()>> + Send;
 

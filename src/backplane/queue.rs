@@ -169,7 +169,7 @@ pub trait EventQueue {
     /// The events acknowledged last over all orchestrators, oldest first, at most [`RECENT_ACKS`].
     fn recently_acknowledged(&self) -> impl Future<Output = Result<Vec<(OrchestratorId, EventId)>>> + Send;
 
-    /// How much waits in all queues together.
+    /// How much waits in all queues together, but for those that hubs keep for themselves.
     fn backlog(&self) -> impl Future<Output = Result<Backlog>> + Send;
 
     /// Takes a legacy list away from its writers atomically, and brings its oldest entries, at most

@@ -16,11 +16,14 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Result, embedded::recount::EmbeddedRecount, inspection::Ledger, redis::RedisBackplane};
-use crate::domain::{
-    clock::{Timestamp, now},
-    event::Event,
-    ids::OrchestratorId,
+use super::{Result, embedded::recount::EmbeddedRecount, inspection::Ledger};
+use crate::{
+    backplane::redis::RedisBackplane,
+    domain::{
+        clock::{Timestamp, now},
+        event::Event,
+        ids::OrchestratorId,
+    },
 };
 
 /// How often something that looks wrong is looked at before it counts.

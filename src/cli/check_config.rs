@@ -29,7 +29,7 @@ fn ms(span: Duration) -> String {
 
 fn effective(config: &Config) -> Vec<(&'static str, String)> {
     let Config { server, auth, limits, websocket, delivery, ingress, routing, backplane, .. } = config;
-    let Config { database, log, daemon_api, .. } = config;
+    let Config { database, canary, log, daemon_api, .. } = config;
     let schedule: Vec<String> = delivery.redelivery_schedule.iter().copied().map(ms).collect();
     let backplane = match backplane {
         Backplane::Embedded { queue_file } => ("backplane.queue_file", quoted(queue_file.display())),
@@ -90,6 +90,11 @@ fn effective(config: &Config) -> Vec<(&'static str, String)> {
         ("log.format", quoted(format)),
         ("log.filter", quoted(&log.filter)),
     ];
+    lines.push(("canary.enabled", canary.is_some().to_string()));
+    if let Some(canary) = canary {
+        lines.push(("canary.interval_ms", ms(canary.interval)));
+        lines.push(("canary.timeout_ms", ms(canary.timeout)));
+    }
     if let Some(api) = daemon_api {
         lines.push(("daemon_api.url", quoted(&api.url)));
         lines.push(("daemon_api.secret", api.secret.as_ref().map_or_else(|| quoted(""), quoted)));

@@ -9,6 +9,7 @@ use crate::{
     auth::token::{Grant, TokenMinter},
     config::Config,
     domain::{
+        canary::parse_unreserved,
         clock,
         ids::{DaemonId, OrchestratorId, OrganizationId, SessionId},
         scope::{Scope, ScopeSet},
@@ -18,7 +19,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Whom the token speaks for
-    #[arg(long, value_name = "ID", value_parser = OrchestratorId::parse)]
+    #[arg(long, value_name = "ID", value_parser = parse_unreserved)]
     orchestrator: OrchestratorId,
     /// The daemon instance it is for
     #[arg(long, value_name = "ID", value_parser = DaemonId::parse)]

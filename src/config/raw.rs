@@ -14,6 +14,7 @@ pub(super) struct Raw {
     pub(super) routing: Routing,
     pub(super) backplane: Backplane,
     pub(super) database: Database,
+    pub(super) canary: Canary,
     pub(super) log: Log,
     pub(super) daemon_api: DaemonApi,
 }
@@ -111,6 +112,14 @@ pub(super) struct Backplane {
 #[serde(deny_unknown_fields)]
 pub(super) struct Database {
     pub(super) url: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Canary {
+    pub(super) enabled: bool,
+    pub(super) interval_ms: u64,
+    pub(super) timeout_ms: u64,
 }
 
 #[derive(Debug, Deserialize)]

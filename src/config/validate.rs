@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    Backplane, DaemonApi, DatabaseUrl, Delivery, Ingress, Limits, Log, LogFormat, Routing, Secret, Server,
-    WebSocket, error::ConfigError, raw,
+    Backplane, Canary, DaemonApi, DatabaseUrl, Delivery, Ingress, Limits, Log, LogFormat, Routing, Secret,
+    Server, WebSocket, error::ConfigError, raw,
 };
 
 const DAY_MS: u64 = 24 * 3600 * 1000;
@@ -218,6 +218,12 @@ pub(super) fn database(raw: &raw::Database, data_dir: &Path) -> Result<DatabaseU
     DatabaseUrl::parse(&url).ok_or_else(|| {
         ConfigError::invalid("database.url", "must begin with sqlite://, postgres:// or postgresql://")
     })
+}
+
+pub(super) fn canary(raw: &raw::Canary) -> Result<Option<Canary>, ConfigError> {
+    let interval = millis("canary.interval_ms", raw.interval_ms, 100..=DAY_MS)?;
+    let timeout = millis("canary.timeout_ms", raw.timeout_ms, 100..=DAY_MS)?;
+    Ok(raw.enabled.then_some(Canary { interval, timeout }))
 }
 
 pub(super) fn log(raw: &raw::Log) -> Result<Log, ConfigError> {

@@ -27,6 +27,9 @@ pub enum IdError {
     /// The string contained a character that ids cannot have.
     #[error("must not contain {0:?}")]
     Character(char),
+    /// The id is one that hubs keep for themselves; see [`super::canary`].
+    #[error("must not begin with {0}, which hubs keep for themselves")]
+    Reserved(&'static str),
 }
 
 fn check(text: &str, max: usize, forbidden: &[char]) -> Result<(), IdError> {

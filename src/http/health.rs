@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::HttpState;
+use crate::{domain::clock::monotonic, telemetry::canary::CanaryHealth};
 
 /// How long a component may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -33,6 +34,9 @@ pub(super) struct Readiness {
     status: &'static str,
     backplane: BackplaneState,
     store: StoreState,
+    canary: CanaryState,
+    /// What keeps the hub from its work, as sentences.
+    reasons: Vec<String>,
     connections: usize,
 }
 
@@ -45,6 +49,30 @@ struct BackplaneState {
     status: &'static str,
 }
 
+/// Whether the events come back that the hub sends itself.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct CanaryState {
+    /// `up`, `down`, or `off` when none are sent.
+    status: &'static str,
+    /// How long the last one took, in milliseconds.
+    round_trip_ms: Option<u64>,
+    /// For how long none has come back, in milliseconds, once that is too long.
+    late_ms: Option<u64>,
+}
+
+impl From<CanaryHealth> for CanaryState {
+    fn from(health: CanaryHealth) -> Self {
+        let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let (status, round_trip, late) = match health {
+            CanaryHealth::Off => ("off", None, None),
+            CanaryHealth::Well(round_trip) => ("up", round_trip, None),
+            CanaryHealth::Late(late) => ("down", None, Some(late)),
+        };
+        Self { status, round_trip_ms: round_trip.map(ms), late_ms: late.map(ms) }
+    }
+}
+
 /// Whether the database answers.
 #[derive(Debug, Serialize, ToSchema)]
 struct StoreState {
@@ -54,7 +82,8 @@ struct StoreState {
 
 /// Ask whether the hub can do its work
 ///
-/// The backplane and the store answer, and the hub is not draining.
+/// The backplane and the store answer, events that the hub sends itself come back, and the hub is not
+/// draining.
 #[utoipa::path(
     get, path = "/ready", tag = "health",
     responses((status = 200, body = Readiness), (status = 503, body = Readiness))
@@ -67,7 +96,9 @@ pub(super) async fn ready(state: web::Data<HttpState>) -> HttpResponse {
     let database = state.database.clone();
     let asked = web::block(move || database.ping());
     let store = matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Ok(Ok(()))));
-    let ready = backplane && store && !draining;
+    let canary = shared.canary.watch.health(monotonic());
+    let reasons = reasons(draining, answers, backplane, store, canary);
+    let ready = reasons.is_empty();
     let word = |up: bool| if up { "up" } else { "down" };
     let body = Readiness {
         status: if ready {
@@ -79,7 +110,28 @@ pub(super) async fn ready(state: web::Data<HttpState>) -> HttpResponse {
         },
         backplane: BackplaneState { kind: shared.backplane.name(), status: word(backplane) },
         store: StoreState { status: word(store) },
+        canary: canary.into(),
+        reasons,
         connections: shared.connections.len(),
     };
     if ready { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }
+}
+
+fn reasons(draining: bool, answers: bool, backplane: bool, store: bool, canary: CanaryHealth) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let mut add = |applies: bool, reason: &str| {
+        if applies {
+            reasons.push(reason.to_owned());
+        }
+    };
+    add(draining, "the hub is draining");
+    add(!answers, "the backplane does not answer");
+    add(answers && !backplane, "the backplane cannot be written, or its channels are not subscribed to");
+    add(!store, "the database does not answer");
+    if let CanaryHealth::Late(late) = canary {
+        let seconds = late.as_secs();
+        let late = format!("no event that the hub sends itself has come back for {seconds} s");
+        add(true, &late);
+    }
+    reasons
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::{HttpResponse, web};
 
 use super::{HttpState, error::ApiError};
-use crate::backplane::queue::EventQueue as _;
+use crate::{backplane::queue::EventQueue as _, domain::clock::monotonic, telemetry::canary::CanaryHealth};
 
 /// How long the queues may take to be counted; after that the last count stands.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -22,6 +22,8 @@ pub(super) async fn metrics(state: web::Data<HttpState>) -> Result<HttpResponse,
     if let Ok(Ok(backlog)) = tokio::time::timeout(PATIENCE, shared.backplane.backlog()).await {
         shared.metrics.waiting(backlog.queues, backlog.events);
     }
+    let late = matches!(shared.canary.watch.health(monotonic()), CanaryHealth::Late(_));
+    shared.metrics.canary_ok.set(i64::from(!late));
     let rendered = shared.metrics.render();
     let (content_type, text) = rendered.map_err(|error| {
         log::error!(error:% = error; "the metrics cannot be rendered");

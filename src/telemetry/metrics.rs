@@ -61,6 +61,10 @@ pub struct Metrics {
     pub backplane_up: IntGauge,
     /// How often the event channels were lost and found again.
     pub backplane_reconnects: IntCounter,
+    /// From sending this hub an event to having taken it, in seconds.
+    pub canary_round_trip: Histogram,
+    /// Whether such events come back.
+    pub canary_ok: IntGauge,
     /// By how many events the books of the orchestrators that were checked last do not balance.
     pub ledger_imbalance: IntGauge,
     /// How many orchestrators the last check of the books looked at.
@@ -184,6 +188,13 @@ impl Metrics {
             backplane_up: add.gauge("hub_backplane_up", "Whether the backplane answers.")?,
             backplane_reconnects: add
                 .counter("hub_backplane_reconnects_total", "How often the event channels were restored.")?,
+            canary_round_trip: add.histogram(
+                "hub_canary_round_trip_seconds",
+                "Time in which an event that the hub sends itself comes back.",
+                &SLOW_BUCKETS,
+            )?,
+            canary_ok: add
+                .gauge("hub_canary_ok", "Whether the events that the hub sends itself come back.")?,
             ledger_imbalance: add.gauge(
                 "hub_ledger_imbalance",
                 "Events that the books do not account for, or account for twice.",

@@ -1,4 +1,5 @@
 //! What an operator relies on: the books balance, the canary comes back, and damage is found.
 
+mod canary;
 mod fsck;
 mod ledger;

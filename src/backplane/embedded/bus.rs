@@ -48,6 +48,10 @@ impl Inboxes {
 }
 
 impl EventBus for EmbeddedBackplane {
+    async fn publish(&self, _: &Bytes) -> Result<bool> {
+        std::future::ready(Ok(false)).await
+    }
+
     async fn forward(&self, _origin: &NodeId, _body: &Bytes) -> Result<()> {
         std::future::ready(Ok(())).await
     }

@@ -10,7 +10,7 @@ use crate::{
     backplane::{
         Result,
         inspection::Ledger,
-        recount::{Recount, Snapshot, Surroundings},
+        recount::{Beside, Recount, Snapshot, Surroundings},
     },
     domain::ids::OrchestratorId,
     store::{
@@ -48,7 +48,9 @@ impl Recount for EmbeddedRecount {
             let entries = transaction.waiting_ids(orchestrator)?;
             let counted = u64::try_from(entries.len()).unwrap_or(u64::MAX);
             let by_the_books = ledger(&books);
+            let claims = transaction.stray_claims(orchestrator)?.into_iter();
             Ok(Snapshot {
+                beside: claims.map(|id| (Beside::Claim, id)).collect(),
                 books: Ledger { queued: counted, ..by_the_books },
                 booked: Some(by_the_books.queued),
                 entries,

@@ -38,6 +38,11 @@ struct Forwarded<'a> {
 }
 
 impl EventBus for RedisBackplane {
+    async fn publish(&self, body: &Bytes) -> Result<bool> {
+        let publish = self.commands().publish(keys::EVENTS, body.as_ref()).await;
+        publish.map(|()| true).map_err(|error| self.failed(error))
+    }
+
     async fn forward(&self, origin: &NodeId, body: &Bytes) -> Result<()> {
         let broken = |error: serde_json::Error| BackplaneError::Corrupt(error.to_string());
         let event: &RawValue = serde_json::from_slice(body).map_err(broken)?;

@@ -17,6 +17,7 @@ use crate::{
         trail::RECEIPTS_KEPT,
     },
     domain::{
+        canary::is_reserved,
         clock::Timestamp,
         ids::{ConnectionId, DaemonId, EventId, OrchestratorId},
     },
@@ -222,7 +223,8 @@ impl EventQueue for RedisBackplane {
         let names: Vec<String> = self.run(&range).await?;
         let mut backlog = Backlog::default();
         for page in names.chunks(BACKLOG_PAGE) {
-            let page: Vec<_> = page.iter().filter_map(|name| OrchestratorId::parse(name).ok()).collect();
+            let page = page.iter().filter_map(|name| OrchestratorId::parse(name).ok());
+            let page: Vec<_> = page.filter(|id| !is_reserved(id)).collect();
             for depth in self.depths(&page).await?.into_iter().filter(|depth| *depth > 0) {
                 backlog.queues += 1;
                 backlog.events += depth;

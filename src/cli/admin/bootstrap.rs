@@ -8,6 +8,7 @@ use crate::{
     cli::{CliError, output},
     config::{Config, secrets},
     domain::{
+        canary::parse_unreserved,
         clock::{Timestamp, now},
         ids::{OrchestratorId, OrganizationId},
         slug::slug,
@@ -39,7 +40,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME")]
     orchestrator: String,
     /// The orchestrator's id; drawn without this
-    #[arg(long, value_name = "ID", value_parser = OrchestratorId::parse)]
+    #[arg(long, value_name = "ID", value_parser = parse_unreserved)]
     id: Option<OrchestratorId>,
     /// The organization's id; drawn without this
     #[arg(long, value_name = "ID", value_parser = OrganizationId::parse)]

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     backplane::{inspection::Inspection as _, sessions::Sessions as _},
-    domain::ids::{OrchestratorId, OrganizationId},
+    domain::{
+        canary::parse_unreserved,
+        ids::{OrchestratorId, OrganizationId},
+    },
     http::{HttpState, daemon::departure, error::ApiError, input::Input},
     store::{
         StoreError,
@@ -36,7 +39,7 @@ pub(super) async fn visible(
     id: &str,
     scope: Option<OrganizationId>,
 ) -> Result<(OrchestratorId, Option<Orchestrator>), ApiError> {
-    let id = OrchestratorId::parse(id).map_err(|_| ApiError::not_found())?;
+    let id = parse_unreserved(id).map_err(|_| ApiError::not_found())?;
     let name = id.to_string();
     let found = state.database(move |database| Ok((database.orchestrator(&name, scope.as_ref())?, scope)));
     match found.await? {
@@ -230,7 +233,7 @@ pub(super) async fn create(
 ) -> Result<HttpResponse, ApiError> {
     let changer = Changer::admit(&request, &state).await?;
     let (body, _) = read::<CreateOrchestratorRequest>(&state, payload).await?;
-    chosen(body.id.as_deref(), OrchestratorId::parse)?;
+    chosen(body.id.as_deref(), parse_unreserved)?;
     if let (Some(id), Some(_)) = (&body.id, changer.organization()) {
         refuse_occupied(&state, id).await?;
     }

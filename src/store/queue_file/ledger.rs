@@ -1,12 +1,15 @@
 //! The books of each orchestrator.
 
 use diesel::{
-    AsChangeset, ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, RunQueryDsl,
-    Selectable, SelectableHelper,
+    AsChangeset, BoolExpressionMethods, ExpressionMethods, Insertable, OptionalExtension, QueryDsl,
+    Queryable, RunQueryDsl, Selectable, SelectableHelper, TextExpressionMethods, dsl::not,
 };
 
 use super::{Transaction, schema::ledgers};
-use crate::{domain::ids::OrchestratorId, store::Result};
+use crate::{
+    domain::{canary::RESERVED_PREFIX, ids::OrchestratorId},
+    store::Result,
+};
 
 /// What became of the events of one orchestrator. Always:
 /// `accepted = acknowledged + expired + dropped + dead + queued`.
@@ -44,13 +47,18 @@ impl Ledger {
 }
 
 impl Transaction<'_> {
-    /// How many queues hold something, and how many events they hold.
+    /// How many queues hold something, and how many events they hold. Those that hubs keep for themselves
+    /// do not count.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn backlog(&mut self) -> Result<(u64, u64)> {
-        let depths: Vec<i64> =
-            ledgers::table.filter(ledgers::queued.gt(0)).select(ledgers::queued).load(self.connection)?;
+        // SQLite takes `_` for any character, which is no matter: nobody else's id is that close.
+        let reserved = ledgers::orchestrator.like(format!("{RESERVED_PREFIX}%"));
+        let depths: Vec<i64> = ledgers::table
+            .filter(ledgers::queued.gt(0).and(not(reserved)))
+            .select(ledgers::queued)
+            .load(self.connection)?;
         let queues = u64::try_from(depths.len()).unwrap_or_default();
         Ok((queues, depths.into_iter().map(|depth| u64::try_from(depth).unwrap_or_default()).sum()))
     }

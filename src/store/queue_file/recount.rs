@@ -9,11 +9,12 @@ use diesel::{
 
 use super::{
     Transaction,
-    schema::{acknowledged, in_flight, ledgers, queue_entries, unfiled},
+    schema::{acknowledged, claims, in_flight, ledgers, queue_entries, unfiled},
 };
 use crate::{domain::ids::OrchestratorId, store::Result};
 
 diesel::allow_tables_to_appear_in_same_query!(queue_entries, acknowledged);
+diesel::allow_tables_to_appear_in_same_query!(queue_entries, claims);
 
 impl Transaction<'_> {
     /// Everybody who has books or entries. Names that the hub never wrote are left out.
@@ -51,6 +52,20 @@ impl Transaction<'_> {
         Ok(queue_entries::table
             .filter(queue_entries::orchestrator.eq(orchestrator.as_str()).and(exists(taken)))
             .select(queue_entries::event_id)
+            .load(self.connection)?)
+    }
+
+    /// The events that are claimed and do not wait.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn stray_claims(&mut self, orchestrator: &OrchestratorId) -> Result<Vec<String>> {
+        let waits = queue_entries::table
+            .filter(queue_entries::orchestrator.eq(claims::orchestrator))
+            .filter(queue_entries::event_id.eq(claims::event_id));
+        Ok(claims::table
+            .filter(claims::orchestrator.eq(orchestrator.as_str()).and(not(exists(waits))))
+            .select(claims::event_id)
             .load(self.connection)?)
     }
 
