@@ -53,11 +53,19 @@ pub(crate) enum Case {
     Offline,
     /// How long a heartbeat over HTTP takes at 1,000/s
     Heartbeat,
+    /// Throughput from the stream that loses nothing
+    Ingress,
+    /// Publishing over HTTP in requests of 100 events
+    HttpBatch,
+    /// Whether a long queue costs more than a short one
+    QueueSize,
+    /// What it costs to wait for acknowledgements
+    InFlight,
 }
 
 impl Case {
     /// Every case, in the order in which they run.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Throughput,
         Self::Latency,
         Self::Idle,
@@ -65,6 +73,10 @@ impl Case {
         Self::Fanout,
         Self::Offline,
         Self::Heartbeat,
+        Self::Ingress,
+        Self::HttpBatch,
+        Self::QueueSize,
+        Self::InFlight,
     ];
 }
 
@@ -78,6 +90,10 @@ impl std::fmt::Display for Case {
             Self::Fanout => "fanout",
             Self::Offline => "offline",
             Self::Heartbeat => "heartbeat",
+            Self::Ingress => "ingress",
+            Self::HttpBatch => "http-batch",
+            Self::QueueSize => "queue-size",
+            Self::InFlight => "in-flight",
         };
         f.write_str(name)
     }

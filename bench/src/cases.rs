@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::{
     args::{Args, Case},
     cores::Cores,
-    event::Clock,
+    event::{Clock, Way},
     ledger::Audience,
     process::own_cpu,
     publisher::Publisher,
@@ -19,9 +19,13 @@ use crate::{
 pub(crate) mod connect;
 pub(crate) mod fanout;
 pub(crate) mod heartbeat;
+pub(crate) mod http_batch;
 pub(crate) mod idle;
+pub(crate) mod in_flight;
+pub(crate) mod ingress;
 pub(crate) mod latency;
 pub(crate) mod offline;
+pub(crate) mod queue_size;
 pub(crate) mod throughput;
 
 /// How many clients are on their way in at the same time.
@@ -51,9 +55,16 @@ impl Bench {
             Case::Fanout => fanout::run,
             Case::Offline => offline::run,
             Case::Heartbeat => heartbeat::run,
+            Case::Ingress => ingress::run,
+            Case::HttpBatch => http_batch::run,
+            Case::QueueSize => queue_size::run,
+            Case::InFlight => in_flight::run,
         };
-        let extra: &[(&str, &str)] =
-            if case == Case::Fanout { &[("WS_MAX_CONNECTIONS_PER_VP", "1000")] } else { &[] };
+        let extra: &[(&str, &str)] = match case {
+            Case::Fanout => &[("WS_MAX_CONNECTIONS_PER_VP", "1000")],
+            Case::InFlight => &[("HUB_DELIVERY_MAX_IN_FLIGHT", "1000")],
+            _ => &[],
+        };
         let mut servers = Servers::start(&self.args, self.cores, extra)?;
         let measures = run(self, &mut servers).and_then(|measures| servers.check().map(|()| measures));
         // A client's complaint is often explained by what the hub wrote, or by its end.
@@ -68,7 +79,7 @@ impl Bench {
     }
 
     fn publisher(&self, servers: &Servers, requires_ack: bool) -> Result<Publisher> {
-        Publisher::connect(servers.redis_port, self.clock, requires_ack)
+        Publisher::connect(servers.redis_port, self.clock, requires_ack, Way::Channel)
     }
 
     /// One of two values, depending on how much time there is.

@@ -54,7 +54,18 @@ pub(crate) fn orchestrator(index: usize) -> String {
     format!("vp_bench_{index:05}")
 }
 
-/// A whole `PUBLISH` command, of which only digits change from event to event.
+/// How an event reaches the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// `PUBLISH daemon:events`.
+    Channel,
+    /// `XADD hub:ingress`.
+    Stream,
+    /// In a request: the JSON alone.
+    Http,
+}
+
+/// A whole command, or what a request holds of an event, of which only digits change from event to event.
 #[derive(Debug)]
 pub(crate) struct Template {
     command: Vec<u8>,
@@ -67,9 +78,9 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// For events that need an acknowledgement or do not.
+    /// For events that need an acknowledgement or do not, and go one way.
     #[must_use]
-    pub(crate) fn new(requires_ack: bool) -> Self {
+    pub(crate) fn new(requires_ack: bool, way: Way) -> Self {
         let event = format!(
             concat!(
                 r#"{{"id":"event_{millis:M>13}_{sent:S>20}-{number:N>15}","type":"message.received","#,
@@ -85,8 +96,16 @@ impl Template {
             time = "",
             ack = requires_ack,
         );
-        let command =
-            format!("*3\r\n$7\r\nPUBLISH\r\n$13\r\ndaemon:events\r\n${}\r\n{event}\r\n", event.len());
+        let length = event.len();
+        let command = match way {
+            Way::Channel => {
+                format!("*3\r\n$7\r\nPUBLISH\r\n$13\r\ndaemon:events\r\n${length}\r\n{event}\r\n")
+            }
+            Way::Stream => format!(
+                "*5\r\n$4\r\nXADD\r\n$11\r\nhub:ingress\r\n$1\r\n*\r\n$5\r\nevent\r\n${length}\r\n{event}\r\n"
+            ),
+            Way::Http => event,
+        };
         let first = |marker: &str| command.find(marker).unwrap_or_default();
         let last = |marker: &str| command.rfind(marker).unwrap_or_default();
         let (number, time) = ("N".repeat(15), "T".repeat(24));
@@ -101,7 +120,7 @@ impl Template {
         }
     }
 
-    /// Appends the command that publishes event `number` to the orchestrator with this index.
+    /// Appends what publishes event `number` to the orchestrator with this index.
     pub(crate) fn write(&mut self, out: &mut Vec<u8>, number: u64, orchestrator: usize, clock: Clock) {
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let millis = u64::try_from(epoch.as_millis()).unwrap_or_default();
@@ -166,7 +185,7 @@ mod tests {
 
     #[test]
     fn an_event_has_the_size_and_marks_that_it_should_have() {
-        let (mut template, mut out, clock) = (Template::new(true), Vec::new(), Clock::start());
+        let (mut template, mut out, clock) = (Template::new(true, Way::Channel), Vec::new(), Clock::start());
         template.write(&mut out, 1, 2, clock);
         let length = out.len();
         template.write(&mut out, 42, 31, clock);

@@ -44,6 +44,18 @@ impl Http {
         self.answer().context("reading an answer")
     }
 
+    /// Whether the last answer's body has this in it.
+    #[must_use]
+    pub(crate) fn says(&self, what: &str) -> bool {
+        memchr::memmem::find(&self.body, what.as_bytes()).is_some()
+    }
+
+    /// The last answer's body, for messages.
+    #[must_use]
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).chars().take(500).collect()
+    }
+
     fn answer(&mut self) -> Result<u16> {
         let mut line = String::new();
         self.reader.read_line(&mut line)?;

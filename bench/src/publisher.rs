@@ -1,4 +1,4 @@
-//! The platform's part: pipelined `PUBLISH` commands on one connection to Redis.
+//! The platform's part: pipelined `PUBLISH` or `XADD` commands on one connection to Redis.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    event::{Clock, Template},
+    event::{Clock, Template, Way},
     interrupt,
 };
 
@@ -21,7 +21,11 @@ pub(crate) struct Publisher {
     clock: Clock,
     outbound: Vec<u8>,
     inbound: Box<[u8]>,
-    /// Whether the answer being read has shown a digit other than 0.
+    way: Way,
+    /// Whether the next byte begins a line.
+    at_start: bool,
+    /// Whether the line being read says that the event was taken: a number of subscribers other than 0,
+    /// or the length of an entry's id.
     heard: bool,
     /// How many events were published; the next one has this number.
     pub(crate) published: u64,
@@ -34,16 +38,18 @@ impl Publisher {
     ///
     /// # Errors
     /// When nobody answers there.
-    pub(crate) fn connect(port: u16, clock: Clock, requires_ack: bool) -> Result<Self> {
+    pub(crate) fn connect(port: u16, clock: Clock, requires_ack: bool, way: Way) -> Result<Self> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).context("no connection to Redis")?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
         Ok(Self {
             stream,
-            template: Template::new(requires_ack),
+            template: Template::new(requires_ack, way),
             clock,
             outbound: Vec::with_capacity(1 << 20),
             inbound: vec![0; 16 * 1024].into_boxed_slice(),
+            way,
+            at_start: true,
             heard: false,
             published: 0,
             confirmed: 0,
@@ -87,17 +93,20 @@ impl Publisher {
         }
     }
 
-    /// Reads `:1\r\n` and the like: the number of subscribers that an event had.
+    /// Reads `:1\r\n` and the like, the number of subscribers that an event had; or `$15\r\n` with an
+    /// entry's id on the next line.
     fn confirm(&mut self, count: usize) -> Result<()> {
         for byte in self.inbound.get(..count).unwrap_or_default() {
-            match byte {
-                b'-' => bail!("Redis refused to publish"),
-                b'1'..=b'9' => self.heard = true,
-                b'\n' if self.heard => {
+            let first = std::mem::replace(&mut self.at_start, *byte == b'\n');
+            match (self.way, byte) {
+                (_, b'-') if first => bail!("Redis refused to publish"),
+                (Way::Channel, b'1'..=b'9') => self.heard = true,
+                (Way::Stream, b'$') if first => self.heard = true,
+                (_, b'\n') if self.heard => {
                     self.heard = false;
                     self.confirmed += 1;
                 }
-                b'\n' => bail!("the hub was not subscribed to daemon:events"),
+                (Way::Channel, b'\n') => bail!("the hub was not subscribed to daemon:events"),
                 _ => {}
             }
         }

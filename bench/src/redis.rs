@@ -57,6 +57,29 @@ impl Redis {
         Ok(sum)
     }
 
+    /// The ids of the oldest events that are queued for an orchestrator.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub(crate) fn oldest(&mut self, orchestrator: &str, count: u64) -> Result<Vec<String>> {
+        let (key, last) = (format!("daemon:events:{orchestrator}"), count.saturating_sub(1).to_string());
+        self.send(&[&["ZRANGE", &key, "0", &last]])?;
+        let Reply::List(ids) = self.reply()? else { bail!("ZRANGE answered no list") };
+        Ok(ids.into_iter().filter_map(|id| if let Reply::Text(id) = id { Some(id) } else { None }).collect())
+    }
+
+    /// How many entries a stream has.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub(crate) fn length_of_stream(&mut self, name: &str) -> Result<u64> {
+        self.send(&[&["XLEN", name]])?;
+        match self.reply()? {
+            Reply::Number(length) => Ok(length),
+            _ => bail!("XLEN answered no number"),
+        }
+    }
+
     /// The queues that are not empty: Redis removes a sorted set with its last member.
     ///
     /// # Errors
