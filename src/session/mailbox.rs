@@ -6,7 +6,7 @@ pub(super) mod answers;
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    effect::{DeliveryNote, Effect, FetchRequest, Fetched, Identity, Limits, Page},
+    effect::{DeliveryNote, Effect, FetchRequest, Fetched, Flow, Identity, Limits, Page},
     feed::{Feed, READ_AHEAD},
     window::{InFlight, State, Window},
 };
@@ -130,6 +130,12 @@ impl Mailbox {
         } else {
             (self.window.len() >= self.max_in_flight).then_some(Blocked::Window)
         }
+    }
+
+    /// How events flow now.
+    pub(super) fn flow(&self) -> Flow {
+        let (in_flight, blocked) = (self.in_flight(), self.blocked());
+        Flow { in_flight, room: self.max_in_flight.saturating_sub(in_flight), blocked }
     }
 
     /// Whether an event is in flight here, put off, or about to be sent.
