@@ -252,7 +252,8 @@ impl Mailbox {
                 flight.end(&self.identity, Ended::TimedOut, None);
                 self.give_up(&id, Cause::MaxAttempts, out);
             } else if flight.any {
-                self.window.remove(&id);
+                flight.end(&self.identity, Ended::TimedOut, None);
+                self.let_go(&id, out);
                 release.push(id);
             } else if self.stopped || self.max_in_flight == 0 || outbound >= MAX_OUTBOUND_BYTES {
                 self.window.postpone(&id, now.mono.plus(RETRY));
@@ -402,6 +403,15 @@ impl Mailbox {
             self.quarantine = Some((flight.id.clone(), now.mono.plus(CRASH_SPAN)));
         }
         self.window.sent(flight, now.mono.plus(ack_deadline));
+    }
+
+    /// Another connection gets it: what happened here is written down.
+    fn let_go(&mut self, id: &EventId, out: &mut Vec<Effect>) {
+        if let Some(InFlight { id, attempt: attempts, crashes, sent_at, history, .. }) =
+            self.window.remove(id)
+        {
+            out.push(Effect::Note(DeliveryNote { id, attempts, at: sent_at.1, crashes, history }));
+        }
     }
 
     fn give_up(&mut self, id: &EventId, cause: Cause, out: &mut Vec<Effect>) {

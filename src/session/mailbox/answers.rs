@@ -66,7 +66,7 @@ impl Mailbox {
             } else if flight.attempt >= self.limits.max_attempts {
                 self.give_up(id, Cause::MaxAttempts, out);
             } else if flight.any {
-                self.window.remove(id);
+                self.let_go(id, out);
                 shared.entry(delay).or_default().push(id.clone());
             } else {
                 self.window.delay(id, now.mono.plus(delay));
