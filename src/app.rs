@@ -17,6 +17,7 @@ use crate::{
         event_router::{CommandsTo, EventRouter, LegacyIn},
         heartbeat_monitor::{Colleagues, HeartbeatMonitor, Watch},
         ingress::{IngressReader, Reading},
+        ingress_rules::{IngressRules, RuleKeeper},
         intake::Intake,
         ledger_check::LedgerCheck,
         messages::DrainAll,
@@ -176,7 +177,9 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
     #[expect(clippy::cast_precision_loss, reason = "a start time to the millisecond")]
     metrics.started.set(now().wall.0 as f64 / 1000.0);
     let limits = limits(config);
+    let rules = Arc::new(IngressRules::new(config.ingress.signature_window, &config.auth.jwt_secret));
     let queue = QueueAccess::new(
+        rules.clone(),
         backplane.clone(),
         metrics.clone(),
         delivery.buffer_capacity,
@@ -192,7 +195,8 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
         canary: CanaryLine::new(target, CanaryWatch::new(config.canary.map(|canary| canary.timeout))),
         node,
         predecessor,
-        resolver: Resolver::new(database.clone(), backplane.clone()),
+        resolver: Resolver::new(database.clone(), backplane.clone(), rules.clone()),
+        rules,
         backplane,
         queue,
         connections: Connections::default(),
@@ -227,6 +231,7 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
     let messages =
         MessageRouter::new(shared.clone(), intake.clone(), offline_queue.clone(), routing_rules(config));
     let announcer = supervise(Announcer::new(shared.clone(), database.clone(), intake.clone()));
+    let rule_keeper = supervise(RuleKeeper::new(shared.clone(), database.clone()));
     let reading = Reading { batch: config.ingress.batch, claim_after: config.ingress.claim_after };
     let ingress = supervise(IngressReader::new(shared.clone(), intake.clone(), reading));
     let recorder = supervise(StatusRecorder::new(shared.clone(), database.clone(), router.clone()));
@@ -245,6 +250,7 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
         manager,
         intake,
         messages,
+        rule_keeper,
         ingress,
         router,
         monitor,

@@ -4,5 +4,7 @@
 
 pub mod api_key;
 pub mod failures;
+pub mod ingress_signature;
 pub mod key_hash;
+pub mod seal;
 pub mod token;

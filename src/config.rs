@@ -160,6 +160,8 @@ pub struct Ingress {
     pub batch: usize,
     /// How long a hub may hold an entry before another one takes it over.
     pub claim_after: Duration,
+    /// How far from now a signature may have been made.
+    pub signature_window: Duration,
 }
 
 /// Messages to one orchestrator.

@@ -16,6 +16,7 @@ use super::{
     claims,
     connection_manager::ConnectionManager,
     connections::ConnectionHandle,
+    ingress_rules::{Provenance, admit},
     messages::{CheckRevocations, DrainLegacy, Forget, Obey, Origin, Publish, Routed, Sweep},
     offline_queue::OfflineQueue,
     resolver::{Answer, Name, Question, Resolver, address},
@@ -32,8 +33,9 @@ use crate::{
         canary,
         clock::now,
         envelope::{Context as Found, EnvelopeError, Published},
-        event::{Audience, Event},
+        event::{Audience, Event, MAX_EVENT_BYTES},
         ids::{DaemonId, EventId, OrchestratorId, SessionId},
+        ingress::unwrap_signed,
         recent_ids::{RecentIds, Sighting},
     },
     protocol::event_frame::Delivery,
@@ -56,11 +58,18 @@ pub struct EventRouter {
     legacy: Option<WeakAddr<OfflineQueue>>,
     manager: Option<WeakAddr<ConnectionManager>>,
     recent: RecentIds,
-    unresolved: HashMap<Name, Vec<(Published, Origin)>>,
+    unresolved: HashMap<Name, Vec<Incoming>>,
     unresolved_count: usize,
     unresolved_bytes: usize,
     was_lost: bool,
     to_forward: Vec<Arc<Event>>,
+}
+
+/// An event whose target is not known yet.
+struct Incoming {
+    published: Published,
+    origin: Origin,
+    provenance: Provenance,
 }
 
 /// To the router: messages from the bus.
@@ -161,15 +170,24 @@ impl EventRouter {
     }
 
     fn published(&mut self, body: &Bytes, found: &Found, origin: Origin, ctx: &mut Context<Self>) {
-        let published = match Published::parse(body, found, now().wall) {
+        let (json, signed) = match origin {
+            Origin::Channel => unwrap_signed(body.clone()),
+            _ => (body.clone(), None),
+        };
+        let published = match Published::parse(&json, found, now().wall) {
             Ok(published) => published,
             Err(error) => return self.malformed(&error),
         };
-        let question = Resolver::question(&published);
+        let provenance = match origin {
+            Origin::Channel => Provenance::Open { signed, text: json },
+            _ => Provenance::Peer { text: json },
+        };
+        let incoming = Incoming { published, origin, provenance };
+        let question = Resolver::question(&incoming.published);
         let waiting = self.unresolved.contains_key(&question.name);
         match self.shared.resolver.cached(&question, &self.shared.connections).filter(|_| !waiting) {
-            Some(answer) => self.addressed(published, answer, origin),
-            None => self.stand_aside(question, published, origin, ctx),
+            Some(answer) => self.addressed(incoming, answer),
+            None => self.stand_aside(question, incoming, ctx),
         }
     }
 
@@ -179,13 +197,8 @@ impl EventRouter {
             "a publish is no event and is ignored");
     }
 
-    fn stand_aside(
-        &mut self,
-        question: Question,
-        published: Published,
-        origin: Origin,
-        ctx: &mut Context<Self>,
-    ) {
+    fn stand_aside(&mut self, question: Question, incoming: Incoming, ctx: &mut Context<Self>) {
+        let published = &incoming.published;
         let size = published.event.body.len();
         if self.unresolved_count >= MAX_UNRESOLVED || self.unresolved_bytes + size > MAX_UNRESOLVED_BYTES {
             self.shared.metrics.malformed("unresolved_overflow");
@@ -197,7 +210,7 @@ impl EventRouter {
         self.unresolved_count += 1;
         self.unresolved_bytes += size;
         let asked = self.unresolved.contains_key(&question.name);
-        self.unresolved.entry(question.name.clone()).or_default().push((published, origin));
+        self.unresolved.entry(question.name.clone()).or_default().push(incoming);
         if !asked {
             self.ask(question, ctx);
         }
@@ -205,7 +218,7 @@ impl EventRouter {
 
     fn ask(&self, question: Question, ctx: &mut Context<Self>) {
         let shared = self.shared.clone();
-        let lookup = async move { (shared.resolver.resolve(&question).await, question) };
+        let lookup = async move { (shared.resolver.resolve(&question, &shared.connections).await, question) };
         ctx.spawn(wrap_future::<_, Self>(lookup).map(|(answer, question), _, ctx| {
             ctx.notify(Resolved(question, answer));
         }));
@@ -215,26 +228,30 @@ impl EventRouter {
     /// makes the others behind it wait too.
     fn go_on(&mut self, question: &Question, answer: &Answer, ctx: &mut Context<Self>) {
         let mut waiting = self.unresolved.remove(&question.name).unwrap_or_default().into_iter();
-        while let Some((published, origin)) = waiting.next() {
-            let next = Resolver::question(&published);
+        while let Some(incoming) = waiting.next() {
+            let next = Resolver::question(&incoming.published);
             let known = if next == *question {
                 Some(answer.clone())
             } else {
                 self.shared.resolver.cached(&next, &self.shared.connections)
             };
             let Some(answer) = known else {
-                let rest = std::iter::once((published, origin)).chain(waiting).collect();
+                let rest = std::iter::once(incoming).chain(waiting).collect();
                 self.unresolved.insert(next.name.clone(), rest);
                 self.ask(next, ctx);
                 return;
             };
             self.unresolved_count -= 1;
-            self.unresolved_bytes -= published.event.body.len();
-            self.addressed(published, answer, origin);
+            self.unresolved_bytes -= incoming.published.event.body.len();
+            self.addressed(incoming, answer);
         }
     }
 
-    fn addressed(&mut self, published: Published, answer: Answer, origin: Origin) {
+    fn addressed(&mut self, incoming: Incoming, answer: Answer) {
+        let Incoming { published, origin, provenance } = incoming;
+        if admit(&self.shared, &published.event, &answer, &provenance).is_err() {
+            return;
+        }
         let id = published.event.id.clone();
         match address(published, answer) {
             Ok(event) => {
@@ -249,7 +266,15 @@ impl EventRouter {
     }
 
     /// Takes one event in: the only place where that happens.
-    fn route(&mut self, event: Event, origin: Origin) -> Routed {
+    fn route(&mut self, mut event: Event, origin: Origin) -> Routed {
+        if origin != Origin::Peer
+            && let Some(sealer) = self.shared.rules.sealer()
+        {
+            event.body = sealer.seal(&event.orchestrator, &event.body);
+            if event.body.len() > MAX_EVENT_BYTES {
+                return Routed::Rejected("it is too large with its seal");
+            }
+        }
         if event.expires_at.is_some_and(|end| end <= now().wall) {
             return Routed::Rejected("it has expired");
         }
@@ -276,7 +301,7 @@ impl EventRouter {
             self.recent.forget(&event.orchestrator, &event.id);
             log::log!(self.shared.first_of_its_kind("buffer_full"), event = event.id.as_str();
                 "the buffer before the store is full; an event is dropped");
-            return Routed::Rejected("the hub has no room for more events");
+            return Routed::NoRoom;
         }
         if origin == Origin::Direct && self.shared.state.has_peers() {
             self.to_forward.push(event.clone());

@@ -17,6 +17,7 @@ use thiserror::Error;
 pub use self::verdict::{Rejection, Status, Verdict};
 use super::{
     event_router::EventRouter,
+    ingress_rules::Provenance,
     messages::{Forget, Origin, Publish, Routed},
     queue_access::QueueError,
     services::Shared,
@@ -27,6 +28,7 @@ use crate::{
         clock::{Timestamp, now},
         event::Event,
         ids::{EventId, OrchestratorId},
+        ingress::unwrap_signed,
     },
 };
 
@@ -48,6 +50,24 @@ pub struct Arrival {
     pub json: Bytes,
     /// Whom it is for if it names nobody: the owner of the list that it lay in.
     pub owner: Option<OrchestratorId>,
+    /// How far it can be trusted.
+    pub provenance: Provenance,
+}
+
+impl Arrival {
+    /// From a publisher that has proved who it is.
+    #[must_use]
+    pub fn vouched(json: Bytes) -> Self {
+        Self { json, owner: None, provenance: Provenance::Vouched }
+    }
+
+    /// From a place where anybody may write who reaches Redis; perhaps in a wrapper with a signature.
+    #[must_use]
+    pub fn open(json: Bytes, owner: Option<OrchestratorId>) -> Self {
+        let (json, signed) = unwrap_signed(json);
+        let provenance = Provenance::Open { signed, text: json.clone() };
+        Self { json, owner, provenance }
+    }
 }
 
 /// What is remembered of an event while the router has it.
@@ -138,7 +158,8 @@ impl Intake {
                 Routed::Delivered(sessions) => Status::Delivered { sessions },
                 Routed::Queued => Status::Queued { position: None, expires_at: event.ends },
                 Routed::Duplicate => Status::Duplicate,
-                Routed::Rejected(reason) => Status::Rejected(Rejection::NoRoom(reason)),
+                Routed::NoRoom => Status::Rejected(Rejection::NoRoom),
+                Routed::Rejected(reason) => Status::Rejected(Rejection::Refused(reason)),
             })
         });
         let verdicts = verdicts.collect();

@@ -125,7 +125,9 @@ pub enum Routed {
     Queued,
     /// It was known already.
     Duplicate,
-    /// It could not be taken in.
+    /// The hub is full; the same event may be taken in a moment.
+    NoRoom,
+    /// It is not taken in, and why.
     Rejected(&'static str),
 }
 

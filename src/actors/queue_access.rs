@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::claims;
+use super::ingress_rules::IngressRules;
 use crate::{
     backplane::{
         Backplane, BackplaneError,
@@ -74,6 +75,7 @@ struct Shared {
     envelopes: Cache<(OrchestratorId, EventId), Envelope>,
     backplane: Arc<Backplane>,
     metrics: Arc<Metrics>,
+    rules: Arc<IngressRules>,
     commit_size: usize,
     /// How long a first delivery waits for its acknowledgement.
     first_deadline: Duration,
@@ -118,6 +120,7 @@ impl QueueAccess {
     /// An empty buffer before `backplane`.
     #[must_use]
     pub fn new(
+        rules: Arc<IngressRules>,
         backplane: Arc<Backplane>,
         metrics: Arc<Metrics>,
         capacity: usize,
@@ -133,6 +136,7 @@ impl QueueAccess {
             envelopes: Cache::new(ENVELOPES),
             backplane,
             metrics,
+            rules,
             commit_size,
             first_deadline,
         }))
@@ -409,6 +413,13 @@ impl QueueAccess {
     }
 
     fn read(&self, who: &Identity, loaded: Loaded) -> Option<Fetched> {
+        if !self.0.rules.is_trusted(&who.orchestrator, who.organization.as_ref(), &loaded.body) {
+            let (event, orchestrator) = (loaded.id.as_str(), who.orchestrator.as_str());
+            log::warn!(event, orchestrator; "the queue holds what no hub has put there; it goes to the dead letters");
+            self.0.metrics.malformed("unsealed");
+            self.bury(who, loaded.id, Cause::Unsealed, loaded.attempts, loaded.history);
+            return None;
+        }
         match Event::from_body(&loaded.body, &who.orchestrator, now().wall) {
             Ok(event) => Some(Fetched {
                 delivery: Arc::new(Delivery::new(Arc::new(event))),

@@ -17,7 +17,7 @@ use std::{
 
 use quick_cache::sync::Cache;
 
-use super::{blocking::ask, connections::Connections};
+use super::{blocking::ask, connections::Connections, ingress_rules::IngressRules};
 use crate::{
     backplane::{Backplane, registry::ConnectionRegistry as _},
     domain::{
@@ -26,9 +26,9 @@ use crate::{
         clock::{Monotonic, monotonic},
         envelope::Published,
         event::Event,
-        ids::{DaemonId, OrchestratorId},
+        ids::{DaemonId, OrchestratorId, OrganizationId},
     },
-    store::database::Database,
+    store::{database::Database, directory::ResolvedOrchestrator},
 };
 
 /// How many answers are remembered.
@@ -63,25 +63,61 @@ pub struct Answer {
     target: Option<OrchestratorId>,
     /// What its author is called.
     author: Option<Arc<str>>,
+    /// Whose orchestrator it is.
+    home: Home,
+}
+
+impl Answer {
+    /// Whom the event is for, and whose orchestrator that is.
+    #[must_use]
+    pub fn target(&self) -> Option<(&OrchestratorId, &Home)> {
+        Some((self.target.as_ref()?, &self.home))
+    }
+}
+
+/// Whose orchestrator it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Home {
+    /// The directory says, or has said.
+    Listed(OrganizationId),
+    /// The directory does not know it.
+    Unlisted,
+    /// Nobody asked, or the directory did not answer.
+    Unknown,
+}
+
+/// An orchestrator and whose it is.
+#[derive(Debug, Clone)]
+struct Found {
+    target: Option<OrchestratorId>,
+    home: Home,
 }
 
 /// Finds the orchestrator that an event is for, and what its author is called.
 #[derive(Debug)]
 pub struct Resolver {
-    cache: Cache<Name, (Option<OrchestratorId>, Monotonic)>,
+    cache: Cache<Name, (Found, Monotonic)>,
     authors: Cache<Arc<str>, (Option<Arc<str>>, Monotonic)>,
     database: Arc<Database>,
     /// Until when the directory rests, on the monotonic clock.
     rests_until: AtomicU64,
     backplane: Arc<Backplane>,
+    rules: Arc<IngressRules>,
 }
 
 impl Resolver {
-    /// A resolver that asks `database` and `backplane`.
+    /// A resolver that asks `database` and `backplane`. Whose an orchestrator is matters while there are
+    /// `rules`.
     #[must_use]
-    pub fn new(database: Arc<Database>, backplane: Arc<Backplane>) -> Self {
-        let (cache, authors) = (Cache::new(CACHE_CAPACITY), Cache::new(CACHE_CAPACITY));
-        Self { cache, authors, database, rests_until: AtomicU64::new(0), backplane }
+    pub fn new(database: Arc<Database>, backplane: Arc<Backplane>, rules: Arc<IngressRules>) -> Self {
+        Self {
+            cache: Cache::new(CACHE_CAPACITY),
+            authors: Cache::new(CACHE_CAPACITY),
+            database,
+            rests_until: AtomicU64::new(0),
+            backplane,
+            rules,
+        }
     }
 
     /// What must be known before `published` can be routed.
@@ -97,7 +133,7 @@ impl Resolver {
     /// The answer, if it is known without asking.
     #[must_use]
     pub fn cached(&self, question: &Question, connections: &Connections) -> Option<Answer> {
-        let target = self.cached_target(&question.name, connections)?;
+        let Found { target, home } = self.cached_target(&question.name, connections)?;
         let author = match &question.author {
             Some(id) => {
                 let (name, expires) = self.authors.get(id)?;
@@ -105,17 +141,20 @@ impl Resolver {
             }
             None => None,
         };
-        Some(Answer { target, author })
+        Some(Answer { target, author, home })
     }
 
-    fn cached_target(&self, name: &Name, connections: &Connections) -> Option<Option<OrchestratorId>> {
-        if let Name::Orchestrator(id) = name
-            && (connections.has(id) || is_reserved(id))
-        {
-            return Some(Some(id.clone()));
+    fn cached_target(&self, name: &Name, connections: &Connections) -> Option<Found> {
+        let connected = match name {
+            Name::Orchestrator(id) if is_reserved(id) => return Some(Found::at_its_word(id)),
+            Name::Orchestrator(id) => Some(id).filter(|id| connections.has(id)),
+            Name::Daemon(_) => None,
+        };
+        if let Some(id) = connected.filter(|_| !self.rules.are_active()) {
+            return Some(Found::at_its_word(id));
         }
-        let (answer, expires) = self.cache.get(name)?;
-        (monotonic() < expires).then_some(answer)
+        let (found, expires) = self.cache.get(name)?;
+        (monotonic() < expires).then(|| found.of_connected(connected))
     }
 
     /// The orchestrator that an id stands for.
@@ -123,19 +162,23 @@ impl Resolver {
         let name = Name::Orchestrator(id.clone());
         let found = match self.cached_target(&name, connections) {
             Some(known) => known,
-            None => self.target(name).await,
+            None => self.find(name).await,
         };
-        found.unwrap_or_else(|| id.clone())
+        found.target.unwrap_or_else(|| id.clone())
     }
 
     /// Asks for what is not known.
-    pub async fn resolve(&self, question: &Question) -> Answer {
-        let target = self.target(question.name.clone()).await;
+    pub async fn resolve(&self, question: &Question, connections: &Connections) -> Answer {
+        let connected = match &question.name {
+            Name::Orchestrator(id) => Some(id).filter(|id| connections.has(id)),
+            Name::Daemon(_) => None,
+        };
+        let Found { target, home } = self.find(question.name.clone()).await.of_connected(connected);
         let author = match &question.author {
             Some(id) => self.author(id).await,
             None => None,
         };
-        Answer { target, author }
+        Answer { target, author, home }
     }
 
     /// What the accounts call an author. Nothing is waited for long: without an answer the message goes
@@ -162,44 +205,68 @@ impl Resolver {
 
     /// Asks the directory, or the registry. A directory that does not answer takes ids at their word,
     /// for this time only.
-    async fn target(&self, name: Name) -> Option<OrchestratorId> {
-        let (answer, certain) = match &name {
-            Name::Orchestrator(id) => match self.ask_directory(id.clone()).await {
-                Some(answer) => (Some(answer), true),
-                None => (Some(id.clone()), false),
-            },
+    async fn find(&self, name: Name) -> Found {
+        let (found, certain) = match &name {
+            Name::Orchestrator(id) => self.ask_directory(id.clone()).await,
             Name::Daemon(daemon) => match self.backplane.owner_of(daemon).await {
+                Ok(Some(owner)) if self.rules.are_active() => {
+                    let (found, certain) = self.ask_directory(owner.clone()).await;
+                    (found.of_connected(Some(&owner)), certain)
+                }
                 // Nobody today may be somebody in a moment.
                 Ok(owner) => {
-                    let certain = owner.is_some();
-                    (owner, certain)
+                    let certain = owner.is_some() && !self.rules.are_active();
+                    (Found { target: owner, home: Home::Unknown }, certain)
                 }
-                Err(_) => (None, false),
+                Err(_) => (Found { target: None, home: Home::Unknown }, false),
             },
         };
         if certain {
-            self.cache.insert(name, (answer.clone(), monotonic().plus(CACHE_TTL)));
+            self.cache.insert(name, (found.clone(), monotonic().plus(CACHE_TTL)));
         }
-        answer
+        found
     }
-}
 
-impl Resolver {
-    /// Whose id it is by the directory's word; its own, when the directory does not know it. `None`
-    /// when the directory does not answer: then it rests for a while, so that events do not queue up
-    /// behind its time-outs.
-    async fn ask_directory(&self, id: OrchestratorId) -> Option<OrchestratorId> {
+    /// Whose id it is by the directory's word, and whether that is its word; its own, when the directory
+    /// does not know it. When the directory does not answer it rests for a while, so that events do not
+    /// queue up behind its time-outs; what it said before holds.
+    async fn ask_directory(&self, id: OrchestratorId) -> (Found, bool) {
+        let unanswered = |id: OrchestratorId| {
+            let home = self.rules.home(&id).map_or(Home::Unknown, Home::Listed);
+            (Found { target: Some(id), home }, false)
+        };
         if monotonic().0 < self.rests_until.load(Ordering::Relaxed) {
-            return None;
+            return unanswered(id);
         }
         let asked = id.clone();
         match ask(&self.database, move |database| database.resolve(asked.as_str())).await {
-            Ok(found) => Some(found.map_or(id, |found| found.orchestrator)),
+            Ok(Some(ResolvedOrchestrator { orchestrator, organization })) => {
+                self.rules.note_home(&orchestrator, &organization);
+                (Found { target: Some(orchestrator), home: Home::Listed(organization) }, true)
+            }
+            Ok(None) => (Found { target: Some(id), home: Home::Unlisted }, true),
             Err(error) => {
                 log::warn!(error:% = error; "the directory did not answer; ids are taken at their word");
                 self.rests_until.store(monotonic().plus(DIRECTORY_REST).0, Ordering::Relaxed);
-                None
+                unanswered(id)
             }
+        }
+    }
+}
+
+impl Found {
+    /// Nobody was asked.
+    fn at_its_word(id: &OrchestratorId) -> Self {
+        Self { target: Some(id.clone()), home: Home::Unknown }
+    }
+
+    /// The same, where `connected` is known to be the orchestrator itself, whatever else is called so.
+    fn of_connected(self, connected: Option<&OrchestratorId>) -> Self {
+        match connected {
+            Some(id) if self.target.as_ref() != Some(id) => {
+                Self { target: Some(id.clone()), home: Home::Unlisted }
+            }
+            _ => self,
         }
     }
 }

@@ -286,7 +286,7 @@ impl MessageRouter {
         ends: bool,
     ) -> Result<Status, RoutingError> {
         let expires_at = ends.then(|| now().wall.plus(self.rules.queue.lifetime));
-        let arrival = Arrival { json: message.event(orchestrator, expires_at), owner: None };
+        let arrival = Arrival::vouched(message.event(orchestrator, expires_at));
         let verdict = self.intake.take(&[arrival]).await?.into_iter().next();
         Ok(verdict.map_or(Status::Rejected(Rejection::Unwritable), |verdict| verdict.status))
     }
@@ -303,6 +303,12 @@ impl MessageRouter {
             return Ok(Route { status: RouteStatus::Failed, session: None, attempts, error });
         }
         let entry = QueuedMessage { queued_at: Some(serde_json::json!(now().wall)), ..message.clone() };
+        let entry = serde_json::to_vec(&entry).map_err(|problem| refused(&problem))?.into();
+        // Whoever drains it must see that a hub has put it there.
+        let entry = match self.shared.rules.sealer() {
+            Some(sealer) => sealer.seal(orchestrator, &entry),
+            None => entry,
+        };
         match self.shared.backplane.queue_message(orchestrator, &entry, self.rules.queue).await? {
             Some(dropped) => {
                 self.shared.metrics.dropped(DropReason::QueueFull, dropped);

@@ -19,6 +19,7 @@ use super::{
     event_router::EventRouter,
     heartbeat_monitor::HeartbeatMonitor,
     ingress::IngressReader,
+    ingress_rules::{IngressRules, RuleKeeper},
     intake::Intake,
     ledger_check::LedgerCheck,
     offline_queue::OfflineQueue,
@@ -47,6 +48,8 @@ pub struct Shared {
     pub queue: QueueAccess,
     /// Who is connected here.
     pub connections: Connections,
+    /// Who must sign what.
+    pub rules: Arc<IngressRules>,
     /// Whom an event is for.
     pub resolver: Resolver,
     /// Who a token belongs to.
@@ -135,6 +138,8 @@ pub struct Services {
     pub intake: Intake,
     /// The way in for messages to one orchestrator.
     pub messages: MessageRouter,
+    /// Who reads the rules of signed events.
+    pub rule_keeper: Addr<RuleKeeper>,
     /// Who reads the stream.
     pub ingress: Addr<IngressReader>,
     /// Who routes events.

@@ -14,7 +14,6 @@ use super::{
 use crate::domain::{
     clock::Timestamp,
     ids::{NodeId, OrchestratorId, SessionId},
-    queued_message::QueuedMessage,
 };
 
 impl IngressStream for Backplane {
@@ -65,7 +64,7 @@ impl RoutingRecords for Backplane {
     async fn queue_message(
         &self,
         orchestrator: &OrchestratorId,
-        message: &QueuedMessage,
+        message: &Bytes,
         bounds: QueueBounds,
     ) -> Result<Option<u64>> {
         dispatch!(self.queue_message(orchestrator, message, bounds))

@@ -2,11 +2,12 @@
 
 use std::{future::Future, time::Duration};
 
+use bytes::Bytes;
+
 use super::{Result, queue::LegacySource};
 use crate::domain::{
     clock::Timestamp,
     ids::{OrchestratorId, SessionId},
-    queued_message::QueuedMessage,
 };
 
 /// How long a delivery is remembered.
@@ -49,13 +50,14 @@ pub trait RoutingRecords {
         orchestrator: &OrchestratorId,
     ) -> impl Future<Output = Result<Reachability>> + Send;
 
-    /// Puts a message into the orchestrator's queue of messages. How many it pushed out, or `None` where
+    /// Puts a message, a [`crate::domain::queued_message::QueuedMessage`] as JSON, into the
+    /// orchestrator's queue of messages. How many it pushed out, or `None` where
     /// there is no such queue: then it belongs into the event queue, which is drained by the same
     /// daemons.
     fn queue_message(
         &self,
         orchestrator: &OrchestratorId,
-        message: &QueuedMessage,
+        message: &Bytes,
         bounds: QueueBounds,
     ) -> impl Future<Output = Result<Option<u64>>> + Send;
 

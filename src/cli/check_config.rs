@@ -78,6 +78,7 @@ fn effective(config: &Config) -> Vec<(&'static str, String)> {
         ("delivery.sweep_interval_ms", ms(delivery.sweep_interval)),
         ("ingress.batch", ingress.batch.to_string()),
         ("ingress.claim_after_ms", ms(ingress.claim_after)),
+        ("ingress.signature_window_ms", ms(ingress.signature_window)),
         ("routing.max_attempts", routing.max_attempts.to_string()),
         ("routing.initial_delay_ms", ms(routing.initial_delay)),
         ("routing.backoff_multiplier", routing.backoff_multiplier.to_string()),

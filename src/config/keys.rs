@@ -88,6 +88,7 @@ pub(super) const KEYS: &[Key] = &[
     key("delivery", "sweep_interval_ms", Kind::Number),
     key("ingress", "batch", Kind::Number),
     key("ingress", "claim_after_ms", Kind::Number),
+    key("ingress", "signature_window_ms", Kind::Number),
     key("routing", "max_attempts", Kind::Number),
     key("routing", "initial_delay_ms", Kind::Number),
     key("routing", "backoff_multiplier", Kind::Number),

@@ -83,6 +83,7 @@ pub(super) struct Delivery {
 pub(super) struct Ingress {
     pub(super) batch: u64,
     pub(super) claim_after_ms: u64,
+    pub(super) signature_window_ms: u64,
 }
 
 #[derive(Debug, Deserialize)]

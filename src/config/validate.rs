@@ -159,6 +159,7 @@ pub(super) fn ingress(raw: &raw::Ingress) -> Result<Ingress, ConfigError> {
     Ok(Ingress {
         batch: range("ingress.batch", raw.batch, 1..=10_000)?,
         claim_after: millis("ingress.claim_after_ms", raw.claim_after_ms, 100..=DAY_MS)?,
+        signature_window: millis("ingress.signature_window_ms", raw.signature_window_ms, 1000..=7 * DAY_MS)?,
     })
 }
 

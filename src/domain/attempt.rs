@@ -56,6 +56,8 @@ pub enum Cause {
     CrashLoop,
     /// What the queue holds under its id is no event.
     Unreadable,
+    /// Its organization wants signed events, and no hub has put this one there.
+    Unsealed,
 }
 
 impl Cause {
@@ -67,6 +69,7 @@ impl Cause {
             Self::Rejected => "rejected",
             Self::CrashLoop => "crash_loop",
             Self::Unreadable => "unreadable",
+            Self::Unsealed => "unsealed",
         }
     }
 }

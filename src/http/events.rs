@@ -98,7 +98,7 @@ pub(super) async fn publish(
     if !shared.state.is_backplane_up() {
         return Err(ApiError::unavailable("The backplane is unavailable; nothing was accepted"));
     }
-    let arrivals: Vec<Arrival> = entries.into_iter().map(|json| Arrival { json, owner: None }).collect();
+    let arrivals: Vec<Arrival> = entries.into_iter().map(Arrival::vouched).collect();
     let work = async {
         let verdicts = state.services.intake.take(&arrivals).await.map_err(|error| match error {
             IntakeError::Router => {

@@ -8,6 +8,7 @@ use super::{accounts::Accounts, docs::Docs, error::ApiError, input::Inputs, limi
 use crate::{
     actors::{
         blocking,
+        ingress_rules::ReadRules,
         services::{Services, Shared},
     },
     auth::token::TokenMinter,
@@ -58,6 +59,12 @@ impl HttpState {
     /// What the actors share.
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.services.shared
+    }
+
+    /// Puts rules of signed events into effect that were changed just now.
+    pub(super) async fn read_rules(&self) {
+        // A keeper that is starting again reads them by itself.
+        let _ = self.services.rule_keeper.send(ReadRules).await;
     }
 
     /// Asks the database, away from the threads that serve connections.

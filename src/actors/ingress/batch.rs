@@ -1,8 +1,12 @@
 //! One batch of the stream: how large it is, and what is answered for each entry.
 
 use crate::{
-    actors::intake::{Arrival, Status, Verdict},
+    actors::{
+        ingress_rules::Provenance,
+        intake::{Arrival, Status, Verdict},
+    },
     backplane::ingress::{IngressEntry, Reply},
+    domain::ingress::Signed,
 };
 
 /// How many bytes of events one batch brings, about.
@@ -38,7 +42,10 @@ impl Size {
 
 /// An entry as the intake takes it.
 pub(super) fn arrival(entry: &IngressEntry) -> Arrival {
-    Arrival { json: entry.event.clone(), owner: None }
+    let json = entry.event.clone();
+    let signed = entry.key.as_deref().zip(entry.signature.as_deref());
+    let signed = signed.and_then(|(key, signature)| Signed::new(key, signature));
+    Arrival { provenance: Provenance::Open { signed, text: json.clone() }, json, owner: None }
 }
 
 /// The verdicts that publishers asked for, where `may` allows it.

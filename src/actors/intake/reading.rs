@@ -8,7 +8,10 @@ use serde::Deserialize;
 
 use super::{Arrival, Intake, Rejection, Status, Verdict};
 use crate::{
-    actors::resolver::{Answer, Question, Resolver, address},
+    actors::{
+        ingress_rules::admit,
+        resolver::{Answer, Question, Resolver, address},
+    },
     domain::{
         clock::{Timestamp, now},
         envelope::{Context, EnvelopeError, Published},
@@ -48,7 +51,7 @@ impl Intake {
         if !unknown.is_empty() {
             let questions: Vec<Question> = unknown.into_keys().collect();
             let asked = stream::iter(questions).map(async |question| {
-                let answer = shared.resolver.resolve(&question).await;
+                let answer = shared.resolver.resolve(&question, &shared.connections).await;
                 (question, Some(answer))
             });
             unknown = asked.buffer_unordered(CONCURRENT_LOOKUPS).collect().await;
@@ -57,11 +60,14 @@ impl Intake {
             let (published, question, known) = read.map_err(|error| self.malformed(arrival, &error))?;
             let answer = known.or_else(|| unknown.get(&question).cloned().flatten());
             let id = published.event.id.to_string();
-            let named = match answer {
-                Some(answer) => address(published, answer),
-                None => Err("its target could not be looked up"),
+            let Some(answer) = answer else {
+                return Err(self.for_nobody(id, "its target could not be looked up"));
             };
-            named.map_err(|reason| self.for_nobody(id, reason))
+            if let Err(fault) = admit(shared, &published.event, &answer, &arrival.provenance) {
+                let status = Status::Rejected(Rejection::Signature(fault));
+                return Err(Verdict { id: Some(id), orchestrator: None, status });
+            }
+            address(published, answer).map_err(|reason| self.for_nobody(id, reason))
         });
         addressed.collect()
     }
@@ -108,9 +114,9 @@ mod tests {
     fn an_entry_that_names_nobody_belongs_to_whom_its_list_is_named_after() {
         let json = Bytes::from_static(br#"{"id":"e","type":"mention","payload":{},"createdAt":1}"#);
         let owner = OrchestratorId::parse("vp_victim").ok();
-        let published = parse(&Arrival { json: json.clone(), owner }, Timestamp(1)).expect("an event");
+        let published = parse(&Arrival::open(json.clone(), owner), Timestamp(1)).expect("an event");
         assert_eq!(published.event.orchestrator.as_str(), "vp_victim");
         assert!(!published.names_only_daemon);
-        assert!(parse(&Arrival { json, owner: None }, Timestamp(1)).is_err());
+        assert!(parse(&Arrival::open(json, None), Timestamp(1)).is_err());
     }
 }

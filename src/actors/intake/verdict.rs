@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::domain::{
     clock::Timestamp,
     ids::{OrchestratorId, SessionId},
+    ingress::SignatureFault,
 };
 
 /// What became of one event.
@@ -49,9 +50,15 @@ pub enum Rejection {
     /// It is for nobody, today.
     #[error("{0}")]
     ForNobody(&'static str),
+    /// Its organization wants it signed, and it is not, or not rightly.
+    #[error("{}", .0.as_str())]
+    Signature(SignatureFault),
     /// The hub is full: the same event may be taken in a moment.
+    #[error("the hub has no room for more events")]
+    NoRoom,
+    /// It is not wanted, and never will be.
     #[error("{0}")]
-    NoRoom(&'static str),
+    Refused(&'static str),
     /// Its queue holds what the hub never wrote.
     #[error("this orchestrator's queue cannot be written")]
     Unwritable,
@@ -61,7 +68,7 @@ impl Status {
     /// Whether the same event may be taken in a moment.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Rejected(Rejection::NoRoom(_)))
+        matches!(self, Self::Rejected(Rejection::NoRoom))
     }
 
     /// The word for it on every wire.

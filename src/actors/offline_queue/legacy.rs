@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     actors::{
+        ingress_rules::Provenance,
         intake::{Arrival, Intake, Rejection, Status},
         services::Shared,
     },
@@ -73,11 +74,11 @@ async fn drain(shared: &Shared, intake: &Intake, source: &LegacySource) -> Resul
     if claim.entries.is_empty() {
         return Ok(0);
     }
-    let arrivals: Vec<Arrival> = claim.entries.iter().map(|entry| arrival(source, entry)).collect();
+    let arrivals: Vec<Arrival> = claim.entries.iter().map(|entry| arrival(shared, source, entry)).collect();
     let verdicts = intake.take(&arrivals).await.map_err(|error| error.to_string())?;
     for verdict in verdicts {
         // Whoever owns a daemon that nobody knows may be known later.
-        if let Status::Rejected(Rejection::ForNobody(_) | Rejection::NoRoom(_) | Rejection::Unwritable) =
+        if let Status::Rejected(Rejection::ForNobody(_) | Rejection::NoRoom | Rejection::Unwritable) =
             verdict.status
         {
             return Err("some of its events cannot be taken in now".to_owned());
@@ -91,17 +92,19 @@ async fn drain(shared: &Shared, intake: &Intake, source: &LegacySource) -> Resul
 
 /// An entry of a list. One that names nobody belongs to whom its list is named after, and to nobody
 /// else: a daemon chooses its own name, and must not come by another one's events through it.
-fn arrival(source: &LegacySource, entry: &Bytes) -> Arrival {
+fn arrival(shared: &Shared, source: &LegacySource, entry: &Bytes) -> Arrival {
     match source {
-        LegacySource::Orchestrator(id) => Arrival { json: entry.clone(), owner: Some(id.clone()) },
+        LegacySource::Orchestrator(id) => Arrival::open(entry.clone(), Some(id.clone())),
         LegacySource::Daemon(daemon, _) => {
-            Arrival { json: entry.clone(), owner: OrchestratorId::parse(daemon.as_str()).ok() }
+            Arrival::open(entry.clone(), OrchestratorId::parse(daemon.as_str()).ok())
         }
         LegacySource::Routing(id) => {
+            let arrival = Arrival::open(entry.clone(), None);
             // What is no message is refused like what is no event.
-            let message = serde_json::from_slice::<QueuedMessage>(entry);
-            let json = message.map_or_else(|_| entry.clone(), |message| message.event(id, None));
-            Arrival { json, owner: None }
+            let Ok(message) = serde_json::from_slice::<QueuedMessage>(&arrival.json) else { return arrival };
+            let is_ours = shared.rules.sealer().is_some_and(|sealer| sealer.is_sealed(id, entry));
+            let provenance = if is_ours { Provenance::Vouched } else { arrival.provenance };
+            Arrival { json: message.event(id, None), provenance, ..arrival }
         }
     }
 }

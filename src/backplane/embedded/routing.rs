@@ -1,5 +1,7 @@
 //! Routing without other routers: messages for who is away wait in the event queue itself.
 
+use bytes::Bytes;
+
 use super::EmbeddedBackplane;
 use crate::{
     backplane::{
@@ -11,7 +13,6 @@ use crate::{
     domain::{
         clock::Timestamp,
         ids::{OrchestratorId, SessionId},
-        queued_message::QueuedMessage,
     },
 };
 
@@ -22,12 +23,7 @@ impl RoutingRecords for EmbeddedBackplane {
         Ok(Reachability { beating, ..Reachability::default() })
     }
 
-    async fn queue_message(
-        &self,
-        _: &OrchestratorId,
-        _: &QueuedMessage,
-        _: QueueBounds,
-    ) -> Result<Option<u64>> {
+    async fn queue_message(&self, _: &OrchestratorId, _: &Bytes, _: QueueBounds) -> Result<Option<u64>> {
         Ok(None)
     }
 

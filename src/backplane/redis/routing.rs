@@ -1,5 +1,6 @@
 //! The keys that the platform's router shares with the hub.
 
+use bytes::Bytes;
 use redis::Value;
 use serde::Deserialize;
 use serde_json::json;
@@ -14,7 +15,6 @@ use crate::{
     domain::{
         clock::Timestamp,
         ids::{OrchestratorId, SessionId},
-        queued_message::QueuedMessage,
     },
 };
 
@@ -49,15 +49,14 @@ impl RoutingRecords for RedisBackplane {
     async fn queue_message(
         &self,
         orchestrator: &OrchestratorId,
-        message: &QueuedMessage,
+        message: &Bytes,
         bounds: QueueBounds,
     ) -> Result<Option<u64>> {
-        let entry = serde_json::to_string(message).map_err(|error| corrupt(error.to_string()))?;
         let list = keys::legacy(&LegacySource::Routing(orchestrator.clone()));
         let size = u64::try_from(bounds.size).unwrap_or(u64::MAX);
         let mut pipe = redis::pipe();
         pipe.ignore_errors();
-        pipe.cmd("RPUSH").arg(&list).arg(entry);
+        pipe.cmd("RPUSH").arg(&list).arg(message.as_ref());
         pipe.cmd("LTRIM").arg(&list).arg(format!("-{size}")).arg(-1);
         pipe.cmd("EXPIRE").arg(&list).arg(bounds.lifetime.as_secs());
         let answers: Vec<Value> =

@@ -49,6 +49,7 @@ pub(super) async fn create(
         Ok((made, deed))
     });
     let (key, secret) = made.await?.ok_or_else(ApiError::not_found)?;
+    state.read_rules().await;
     let mut response = HttpResponse::Created();
     // No proxy and no browser keeps it either.
     response.insert_header((header::CACHE_CONTROL, "no-store"));
@@ -108,5 +109,7 @@ pub(super) async fn retire(
         let deed = retired.as_ref().map(|key| deed("ingress_key.retire", key));
         Ok((retired, deed))
     });
-    Ok(HttpResponse::Ok().json(retired.await?.ok_or_else(ApiError::not_found)?))
+    let retired = retired.await?.ok_or_else(ApiError::not_found)?;
+    state.read_rules().await;
+    Ok(HttpResponse::Ok().json(retired))
 }

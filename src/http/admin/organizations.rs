@@ -208,7 +208,9 @@ pub(super) async fn update(
         });
         Ok((changed, deed))
     });
-    Ok(HttpResponse::Ok().json(changed.await?.ok_or_else(ApiError::not_found)?))
+    let changed = changed.await?.ok_or_else(ApiError::not_found)?;
+    state.read_rules().await;
+    Ok(HttpResponse::Ok().json(changed))
 }
 
 async fn set_disabled(

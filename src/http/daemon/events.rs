@@ -211,6 +211,11 @@ async fn from_queue(
                 return Ok((events, Some(Place::Queue(after))));
             }
             after = Some(event.cursor);
+            let rules = &state.shared().rules;
+            if !rules.is_trusted(&token.orchestrator, organization.as_ref(), &event.body) {
+                // Whoever has a socket finds it too, and gives it up.
+                continue;
+            }
             if wanted.since.is_none_or(|since| event.time > since) {
                 events.extend(EventView::of_queued(&event, &token.orchestrator, organization.as_ref()));
             }

@@ -1,8 +1,9 @@
 //! What is counted of the ingress stream.
 
-use prometheus::{IntCounter, IntGauge, IntGaugeVec, Opts};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
 
 use super::Builder;
+use crate::domain::ingress::SignatureFault;
 
 /// The numbers of the stream that publishers append to.
 #[derive(Debug)]
@@ -13,6 +14,7 @@ pub struct IngressMetrics {
     pub rejected: IntCounter,
     /// Entries that this hub has taken over from another one.
     pub claimed: IntCounter,
+    signatures: IntCounterVec,
     waiting: IntGauge,
     pending: IntGauge,
 }
@@ -33,9 +35,19 @@ impl IngressMetrics {
             taken: entry("taken"),
             rejected: entry("rejected"),
             claimed: entry("claimed"),
+            signatures: add.counters(
+                "hub_ingress_signature_faults_total",
+                "Events that are not rightly signed though their organization looks, by what is wrong.",
+                &["reason"],
+            )?,
             waiting: backlog.with_label_values(&["waiting"]),
             pending: backlog.with_label_values(&["pending"]),
         })
+    }
+
+    /// Counts an event that is not rightly signed.
+    pub fn badly_signed(&self, fault: SignatureFault) {
+        self.signatures.with_label_values(&[fault.as_str()]).inc();
     }
 
     /// Sets how many entries no hub has taken, and how many one has taken and not confirmed.
