@@ -12,7 +12,7 @@
 //! | [`dead_letter_keeper::DeadLetterKeeper`] | brings what was given up into the database |
 //! | [`ledger_check::LedgerCheck`] | looks whether the books of the queues balance |
 //! | [`ingress::IngressReader`] | takes what publishers append to the stream |
-//! | [`ingress_rules::RuleKeeper`] | reads who must sign what |
+//! | [`ingress_rules::keeper::RuleKeeper`] | reads who must sign what |
 //! | [`offline_queue::OfflineQueue`] | group-commits, reads queues, drains legacy lists, expires |
 //!
 //! A connection lives on the worker thread of its socket; the others live on the main thread under a

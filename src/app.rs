@@ -17,7 +17,7 @@ use crate::{
         event_router::{CommandsTo, EventRouter, LegacyIn},
         heartbeat_monitor::{Colleagues, HeartbeatMonitor, Watch},
         ingress::{IngressReader, Reading},
-        ingress_rules::{IngressRules, RuleKeeper},
+        ingress_rules::{IngressRules, keeper::RuleKeeper, memory::RuleMemory},
         intake::Intake,
         ledger_check::LedgerCheck,
         messages::DrainAll,
@@ -170,6 +170,19 @@ fn open_backplane(config: &Config) -> Result<Backplane, AppError> {
     })
 }
 
+/// Who must sign what, as far as that is known at the start: a file is read, a server may be away, and
+/// then it is what the last run knew.
+fn ingress_rules(config: &Config, database: &Database) -> Result<(Arc<IngressRules>, RuleMemory), AppError> {
+    let rules = IngressRules::new(config.ingress.signature_window, &config.auth.jwt_secret);
+    let is_file = config.database.sqlite_path().is_some();
+    let memory = RuleMemory::new(Some(config.server.data_dir.as_path()).filter(|_| !is_file));
+    let known = if is_file { Some(database.ingress_rules()?) } else { memory.recall() };
+    if let Some(known) = known {
+        rules.replace(known, now());
+    }
+    Ok((Arc::new(rules), memory))
+}
+
 fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services>, AppError> {
     let backplane = Arc::new(open_backplane(config)?);
     let metrics = Arc::new(Metrics::new()?);
@@ -177,9 +190,11 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
     #[expect(clippy::cast_precision_loss, reason = "a start time to the millisecond")]
     metrics.started.set(now().wall.0 as f64 / 1000.0);
     let limits = limits(config);
-    let rules = Arc::new(IngressRules::new(config.ingress.signature_window, &config.auth.jwt_secret));
+    let (rules, memory) = ingress_rules(config, &database)?;
+    let resolver = Arc::new(Resolver::new(database.clone(), backplane.clone(), rules.clone()));
     let queue = QueueAccess::new(
         rules.clone(),
+        resolver.clone(),
         backplane.clone(),
         metrics.clone(),
         delivery.buffer_capacity,
@@ -195,7 +210,7 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
         canary: CanaryLine::new(target, CanaryWatch::new(config.canary.map(|canary| canary.timeout))),
         node,
         predecessor,
-        resolver: Resolver::new(database.clone(), backplane.clone(), rules.clone()),
+        resolver,
         rules,
         backplane,
         queue,
@@ -231,7 +246,7 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
     let messages =
         MessageRouter::new(shared.clone(), intake.clone(), offline_queue.clone(), routing_rules(config));
     let announcer = supervise(Announcer::new(shared.clone(), database.clone(), intake.clone()));
-    let rule_keeper = supervise(RuleKeeper::new(shared.clone(), database.clone()));
+    let rule_keeper = supervise(RuleKeeper::new(shared.clone(), database.clone(), memory));
     let reading = Reading { batch: config.ingress.batch, claim_after: config.ingress.claim_after };
     let ingress = supervise(IngressReader::new(shared.clone(), intake.clone(), reading));
     let recorder = supervise(StatusRecorder::new(shared.clone(), database.clone(), router.clone()));

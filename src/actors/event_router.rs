@@ -16,7 +16,10 @@ use super::{
     claims,
     connection_manager::ConnectionManager,
     connections::ConnectionHandle,
-    ingress_rules::{Provenance, admit},
+    ingress_rules::{
+        Proof,
+        admission::{Provenance, admit},
+    },
     messages::{CheckRevocations, DrainLegacy, Forget, Obey, Origin, Publish, Routed, Sweep},
     offline_queue::OfflineQueue,
     resolver::{Answer, Name, Question, Resolver, address},
@@ -33,7 +36,7 @@ use crate::{
         canary,
         clock::now,
         envelope::{Context as Found, EnvelopeError, Published},
-        event::{Audience, Event, MAX_EVENT_BYTES},
+        event::{Audience, Event},
         ids::{DaemonId, EventId, OrchestratorId, SessionId},
         ingress::unwrap_signed,
         recent_ids::{RecentIds, Sighting},
@@ -43,6 +46,8 @@ use crate::{
 
 /// How many event ids are remembered, to tell duplicates without asking the store.
 const RECENT_IDS: usize = 262_144;
+/// Why an event is refused whose seal makes it longer than an event may be.
+pub(super) const TOO_LARGE_SEALED: &str = "it is too large with its seal";
 /// How many events may wait for their target to be looked up.
 const MAX_UNRESOLVED: usize = 10_000;
 /// How many bytes of them.
@@ -249,13 +254,15 @@ impl EventRouter {
 
     fn addressed(&mut self, incoming: Incoming, answer: Answer) {
         let Incoming { published, origin, provenance } = incoming;
-        if admit(&self.shared, &published.event, &answer, &provenance).is_err() {
-            return;
-        }
+        let Ok(proof) = admit(&self.shared, &published.event, &answer, &provenance) else { return };
         let id = published.event.id.clone();
         match address(published, answer) {
-            Ok(event) => {
-                self.route(event, origin);
+            Ok(mut event) => {
+                if self.shared.rules.seal(&mut event, &proof) {
+                    self.route(event, origin);
+                } else {
+                    self.malformed(&EnvelopeError::TooLarge);
+                }
             }
             Err(reason) => {
                 self.shared.metrics.malformed("unresolved");
@@ -267,13 +274,9 @@ impl EventRouter {
 
     /// Takes one event in: the only place where that happens.
     fn route(&mut self, mut event: Event, origin: Origin) -> Routed {
-        if origin != Origin::Peer
-            && let Some(sealer) = self.shared.rules.sealer()
-        {
-            event.body = sealer.seal(&event.orchestrator, &event.body);
-            if event.body.len() > MAX_EVENT_BYTES {
-                return Routed::Rejected("it is too large with its seal");
-            }
+        let is_own = matches!(origin, Origin::Direct | Origin::Ephemeral);
+        if is_own && !self.shared.rules.seal(&mut event, &Proof::Hub) {
+            return Routed::Rejected(TOO_LARGE_SEALED);
         }
         if event.expires_at.is_some_and(|end| end <= now().wall) {
             return Routed::Rejected("it has expired");
@@ -303,7 +306,7 @@ impl EventRouter {
                 "the buffer before the store is full; an event is dropped");
             return Routed::NoRoom;
         }
-        if origin == Origin::Direct && self.shared.state.has_peers() {
+        if matches!(origin, Origin::Direct | Origin::Taken) && self.shared.state.has_peers() {
             self.to_forward.push(event.clone());
         }
         if reserved {

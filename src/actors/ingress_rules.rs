@@ -1,10 +1,12 @@
-//! Who must sign what: the rules of all organizations, kept in memory and read again every few seconds.
+//! Who must sign what: the rules of all organizations, kept in memory.
 //!
-//! As long as no organization has a rule, nothing is looked at and an event costs nothing. A database that
-//! is away changes nothing: the last rules stay.
+//! * [`book`]: the rules as they are asked; [`admission`]: whether an event may come in; [`keeper`]: reads
+//!   the rules again and again; [`memory`]: keeps them over a restart.
+//! * A signature is proof at the door. What has passed is sealed, so that whoever can write into Redis
+//!   cannot put an event where only hubs put them.
+//! * As long as no organization has a rule or a key, nothing is looked at, and an event costs nothing.
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,71 +14,61 @@ use std::{
     time::Duration,
 };
 
-use actix::{Actor, AsyncContext as _, Context, Handler, Message, Supervised};
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use quick_cache::sync::Cache;
-use tokio::sync::Mutex;
 
-use super::{
-    blocking::ask,
-    connections::Connections,
-    resolver::{Answer, Home},
-    services::Shared,
-};
+use self::book::Book;
 use crate::{
     auth::{ingress_signature::Signature, seal::Sealer},
     config::Secret,
     domain::{
-        clock::{Timestamp, now},
-        event::Event,
+        canary::is_reserved,
+        clock::{Now, Timestamp},
+        event::{Event, MAX_EVENT_BYTES},
         ids::{OrchestratorId, OrganizationId},
         ingress::{IngressPolicy, SignatureFault, Signed},
     },
-    store::{accounts::ingress::IngressRule, database::Database},
+    store::accounts::ingress::IngressRule,
 };
+
+pub mod admission;
+mod book;
+pub mod keeper;
+pub mod memory;
 
 /// Of how many orchestrators it is remembered whose they are.
 const HOMES: usize = 100_000;
-/// How often the rules are read again.
-const REFRESH: Duration = Duration::from_secs(5);
-
-/// Every rule, by what it is asked by.
-#[derive(Debug, Default)]
-struct Book {
-    policies: HashMap<OrganizationId, IngressPolicy>,
-    keys: HashMap<String, (OrganizationId, Secret)>,
-    strictest: IngressPolicy,
-}
-
-impl Book {
-    fn new(rules: Vec<IngressRule>) -> Self {
-        let mut book = Self::default();
-        for IngressRule { organization, policy, keys } in rules {
-            if policy == IngressPolicy::Require || book.strictest == IngressPolicy::Off {
-                book.strictest = policy;
-            }
-            let keys = keys.into_iter().map(|key| (key.kid, (organization.clone(), key.secret)));
-            book.keys.extend(keys);
-            book.policies.insert(organization, policy);
-        }
-        book
-    }
-
-    fn policy(&self, organization: Option<&OrganizationId>) -> IngressPolicy {
-        organization.and_then(|organization| self.policies.get(organization)).copied().unwrap_or_default()
-    }
-}
 
 /// The rules in effect, and the seal that goes with them.
 #[derive(Debug)]
 pub struct IngressRules {
     book: ArcSwap<Book>,
-    /// The last word of the directory about whose an orchestrator is.
-    homes: Cache<OrchestratorId, OrganizationId>,
+    /// The directory's last word about whose an orchestrator is; `None` in it: nobody's that it knows.
+    homes: Cache<OrchestratorId, Option<OrganizationId>>,
     active: AtomicBool,
+    known: AtomicBool,
     window: Duration,
     sealer: Option<Sealer>,
+}
+
+/// Whose an orchestrator is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The organization, if there is one.
+    pub organization: Option<OrganizationId>,
+    /// Whether somebody who can be believed has said so. If not, the strictest of all policies counts.
+    pub is_certain: bool,
+}
+
+/// Who answers for an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// Nobody whom the hub knows.
+    None,
+    /// The hub, or somebody who has proved to it who they are.
+    Hub,
+    /// Whoever has a key of this organization.
+    Organization(OrganizationId),
 }
 
 /// What was found about an event's signature.
@@ -88,6 +80,17 @@ pub struct Finding {
     pub refused: bool,
 }
 
+/// Whether a hub has put an event where it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// It has, or nobody asks for it.
+    Yes,
+    /// It has not.
+    No,
+    /// That depends on whose the orchestrator is, and nobody can say it now.
+    Undecided,
+}
+
 impl IngressRules {
     /// No rules yet. Signatures are taken for `window` before and after they were made; `jwt_secret` is
     /// what the seal follows from.
@@ -97,6 +100,7 @@ impl IngressRules {
             book: ArcSwap::default(),
             homes: Cache::new(HOMES),
             active: AtomicBool::new(false),
+            known: AtomicBool::new(false),
             window,
             sealer: Sealer::new(jwt_secret),
         }
@@ -108,57 +112,80 @@ impl IngressRules {
         self.active.load(Ordering::Relaxed)
     }
 
+    /// Whether the rules were read, ever.
+    #[must_use]
+    pub fn are_known(&self) -> bool {
+        self.known.load(Ordering::Relaxed)
+    }
+
     /// Puts these rules into effect.
-    pub fn replace(&self, rules: Vec<IngressRule>) {
+    pub fn replace(&self, rules: Vec<IngressRule>, now: Now) {
         let active = !rules.is_empty();
-        self.book.store(Arc::new(Book::new(rules)));
+        let before = self.book.load();
+        let before = self.are_known().then(|| &**before);
+        self.book.store(Arc::new(Book::new(rules, before, now.mono)));
         self.active.store(active, Ordering::Relaxed);
+        self.known.store(true, Ordering::Relaxed);
     }
 
     /// Remembers the directory's word about whose an orchestrator is.
-    pub fn note_home(&self, orchestrator: &OrchestratorId, organization: &OrganizationId) {
-        self.homes.insert(orchestrator.clone(), organization.clone());
+    pub fn note_home(&self, orchestrator: &OrchestratorId, organization: Option<&OrganizationId>) {
+        self.homes.insert(orchestrator.clone(), organization.cloned());
     }
 
-    /// The directory's last word about whose an orchestrator is.
+    /// The directory's last word about whose an orchestrator is; `None` when it was never asked.
     #[must_use]
-    pub fn home(&self, orchestrator: &OrchestratorId) -> Option<OrganizationId> {
+    pub fn home(&self, orchestrator: &OrchestratorId) -> Option<Option<OrganizationId>> {
         self.homes.get(orchestrator)
     }
 
-    /// Judges an event that came in where nobody had to prove who they are. The rule that counts is that
-    /// of the organization whose orchestrator it is for, so that nobody gets round it by naming another.
+    /// Whether the directory must be asked before a queue of `orchestrator` can be judged, for somebody
+    /// whose token names `organization`.
+    #[must_use]
+    pub fn needs_home(&self, orchestrator: &OrchestratorId, organization: Option<&OrganizationId>) -> bool {
+        self.are_active()
+            && organization.is_none()
+            && self.book.load().strictest() == IngressPolicy::Require
+            && self.home(orchestrator).is_none()
+    }
+
+    /// Judges an event that came in where nobody had to prove who they are: who answers for it, and what
+    /// is wrong. The rule that counts is that of the organization whose orchestrator it is for, so that
+    /// nobody gets round it by naming another.
     #[must_use]
     pub fn judge(
         &self,
         event: &Event,
-        home: (Option<OrganizationId>, bool),
+        owner: &Owner,
         signed: Option<&Signed>,
         text: &[u8],
         now: Timestamp,
-    ) -> Option<Finding> {
+    ) -> (Proof, Option<Finding>) {
         let book = self.book.load();
-        let (home, is_certain) = home;
-        // Nobody knows whose orchestrator it is: then it is treated like the most careful one's.
-        let policy = if is_certain { book.policy(home.as_ref()) } else { book.strictest };
-        if policy == IngressPolicy::Off {
-            return None;
+        let policy = policy_of(&book, owner);
+        if signed.is_none() && policy == IngressPolicy::Off {
+            return (Proof::None, None);
         }
-        let fault = self.verify(&book, event, home.as_ref(), signed, text, now).err()?;
-        Some(Finding { fault, refused: policy == IngressPolicy::Require })
+        match self.verify(&book, event, owner, signed, text, now) {
+            Ok(signer) => (Proof::Organization(signer), None),
+            // Nobody looks; it is only not sealed.
+            Err(_) if policy == IngressPolicy::Off => (Proof::None, None),
+            Err(fault) => (Proof::None, Some(Finding { fault, refused: policy == IngressPolicy::Require })),
+        }
     }
 
+    /// Whose signature it is.
     fn verify(
         &self,
         book: &Book,
         event: &Event,
-        home: Option<&OrganizationId>,
+        owner: &Owner,
         signed: Option<&Signed>,
         text: &[u8],
         now: Timestamp,
-    ) -> Result<(), SignatureFault> {
+    ) -> Result<OrganizationId, SignatureFault> {
         let signed = signed.ok_or(SignatureFault::Unsigned)?;
-        let (owner, secret) = book.keys.get(&*signed.key).ok_or(SignatureFault::UnknownKey)?;
+        let (signer, secret) = book.key(&signed.key).ok_or(SignatureFault::UnknownKey)?;
         let signature = Signature::parse(&signed.signature).ok_or(SignatureFault::BadSignature)?;
         if !signature.is_of(secret, text) {
             return Err(SignatureFault::BadSignature);
@@ -166,150 +193,98 @@ impl IngressRules {
         if !signature.is_fresh(now, self.window) {
             return Err(SignatureFault::Expired);
         }
-        let named = event.organization.as_ref().is_none_or(|named| named == owner);
-        if named && home == Some(owner) { Ok(()) } else { Err(SignatureFault::WrongOrganization) }
+        let is_named = event.organization.as_ref().is_none_or(|named| named == signer);
+        let is_owner = match &owner.organization {
+            Some(organization) => organization == signer,
+            // Whoever has the queue may still ask for its own organization's seal.
+            None => owner.is_certain,
+        };
+        if is_named && is_owner { Ok(signer.clone()) } else { Err(SignatureFault::WrongOrganization) }
     }
 
-    /// What seals, while there are rules.
+    /// Seals an event that somebody answers for, where somebody may want to know. `false` when it would
+    /// be too large then.
     #[must_use]
-    pub fn sealer(&self) -> Option<&Sealer> {
-        self.sealer.as_ref().filter(|_| self.are_active())
+    pub fn seal(&self, event: &mut Event, proof: &Proof) -> bool {
+        let signer = match proof {
+            Proof::None => return true,
+            Proof::Hub if !self.is_wanted(&event.orchestrator) => return true,
+            Proof::Hub => None,
+            Proof::Organization(signer) => Some(signer),
+        };
+        let Some(sealer) = &self.sealer else { return true };
+        let sealed = sealer.seal(&event.orchestrator, signer, &event.body);
+        let fits = sealed.len() <= MAX_EVENT_BYTES;
+        if fits {
+            event.body = sealed;
+        }
+        fits
     }
 
-    /// Whether what lies in a queue of `orchestrator`, or came from another hub, was taken in by a hub of
-    /// this fleet, where `organization` wants to know.
+    /// What seals the hub's own entries in lists, where somebody may want to know.
     #[must_use]
-    pub fn is_trusted(
+    pub fn sealer_for(&self, orchestrator: &OrchestratorId) -> Option<&Sealer> {
+        self.sealer.as_ref().filter(|_| self.is_wanted(orchestrator))
+    }
+
+    /// Whether what is kept for an orchestrator is to be sealed. An organization that has a key, or looks
+    /// at signatures, may want them tomorrow; so may everybody while nobody knows the rules.
+    fn is_wanted(&self, orchestrator: &OrchestratorId) -> bool {
+        if !self.are_active() {
+            return !self.are_known();
+        }
+        !is_reserved(orchestrator)
+            && match self.home(orchestrator) {
+                Some(Some(organization)) => self.book.load().has(&organization),
+                _ => true,
+            }
+    }
+
+    /// Whose the queue of an orchestrator is: by the directory, else by the token of the one who reads it,
+    /// else by the word of what lies in it.
+    pub fn owner_of_queue(
         &self,
         orchestrator: &OrchestratorId,
-        organization: Option<&OrganizationId>,
-        body: &[u8],
-    ) -> bool {
-        let Some(sealer) = self.sealer() else { return true };
-        let home = self.home(orchestrator);
-        let policy = self.book.load().policy(home.as_ref().or(organization));
-        policy != IngressPolicy::Require || sealer.is_sealed(orchestrator, body)
-    }
-}
-
-/// The organization of an orchestrator: by the directory, else by the tokens of those who are connected,
-/// else by the event's own word; and whether that is certain enough to be lenient.
-#[must_use]
-pub fn home_of(
-    home: &Home,
-    orchestrator: &OrchestratorId,
-    connections: &Connections,
-    event: &Event,
-) -> (Option<OrganizationId>, bool) {
-    if let Home::Listed(organization) = home {
-        return (Some(organization.clone()), true);
-    }
-    let mut connected = None;
-    connections.for_orchestrator(orchestrator, |handle| {
-        let organization = handle.identity().and_then(|identity| identity.organization.clone());
-        connected = connected.take().or(organization);
-    });
-    match connected {
-        Some(organization) => (Some(organization), true),
-        None => (event.organization.clone(), *home == Home::Unlisted),
-    }
-}
-
-/// Where an event comes from, as far as trust goes.
-#[derive(Debug, Clone)]
-pub enum Provenance {
-    /// From somebody who has proved who they are, or from the hub itself.
-    Vouched,
-    /// From a place where anybody may write who reaches Redis.
-    Open {
-        /// What its publisher says to prove who it is.
-        signed: Option<Signed>,
-        /// What must be signed.
-        text: Bytes,
-    },
-    /// From another hub, or from somebody who pretends to be one.
-    Peer {
-        /// What must be sealed.
-        text: Bytes,
-    },
-}
-
-/// Whether an event may come in, for all that is known of its publisher. What is wrong is counted, and
-/// logged once of each kind.
-///
-/// # Errors
-/// What is wrong, where that is a reason to refuse it.
-pub fn admit(
-    shared: &Shared,
-    event: &Event,
-    answer: &Answer,
-    provenance: &Provenance,
-) -> Result<(), SignatureFault> {
-    let Some((target, home)) = answer.target().filter(|_| shared.rules.are_active()) else { return Ok(()) };
-    let home = home_of(home, target, &shared.connections, event);
-    let finding = match provenance {
-        Provenance::Vouched => None,
-        Provenance::Open { signed, text } => {
-            shared.rules.judge(event, home, signed.as_ref(), text, now().wall)
+        reader: Option<&OrganizationId>,
+        named: impl FnOnce() -> Option<OrganizationId>,
+    ) -> Owner {
+        match (self.home(orchestrator), reader) {
+            (Some(Some(organization)), _) => Owner { organization: Some(organization), is_certain: true },
+            (_, Some(reader)) => Owner { organization: Some(reader.clone()), is_certain: true },
+            (Some(None), None) => Owner { organization: named(), is_certain: true },
+            (None, None) => Owner { organization: named(), is_certain: false },
         }
-        Provenance::Peer { text } => {
-            let is_trusted = shared.rules.is_trusted(target, home.0.as_ref(), text);
-            (!is_trusted).then_some(Finding { fault: SignatureFault::Unsigned, refused: true })
-        }
-    };
-    let Some(Finding { fault, refused }) = finding else { return Ok(()) };
-    shared.metrics.ingress.badly_signed(fault);
-    let (event, orchestrator) = (event.id.as_str(), target.as_str());
-    log::log!(shared.first_of_its_kind(fault.as_str()), event, orchestrator, refused, reason = fault.as_str();
-        "an event is not rightly signed");
-    if refused { Err(fault) } else { Ok(()) }
-}
+    }
 
-/// Reads the rules for as long as the hub runs.
-pub struct RuleKeeper {
-    /// One at a time: an older answer must not replace a newer one.
-    turn: Arc<Mutex<()>>,
-    shared: Arc<Shared>,
-    database: Arc<Database>,
-}
-
-/// To the keeper: the rules were changed, here.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct ReadRules;
-
-impl RuleKeeper {
-    /// A keeper of the rules in `database`.
+    /// Whether what lies in a queue of `orchestrator`, or came from another hub, was put there by a hub of
+    /// this fleet that knew who answers for it, where its owner wants to know.
     #[must_use]
-    pub fn new(shared: Arc<Shared>, database: Arc<Database>) -> Self {
-        Self { turn: Arc::default(), shared, database }
+    pub fn trust(&self, orchestrator: &OrchestratorId, owner: &Owner, body: &[u8], now: Now) -> Trust {
+        let Some(sealer) = self.sealer.as_ref().filter(|_| self.are_active()) else { return Trust::Yes };
+        let book = self.book.load();
+        if is_reserved(orchestrator) || policy_of(&book, owner) != IngressPolicy::Require {
+            return Trust::Yes;
+        }
+        let organization = owner.organization.as_ref();
+        if sealer.is_sealed(orchestrator, organization.filter(|_| owner.is_certain), body) {
+            return Trust::Yes;
+        }
+        if !owner.is_certain {
+            return Trust::Undecided;
+        }
+        match organization {
+            Some(organization) if book.is_sealed_everywhere(organization, now.mono) => Trust::No,
+            _ => Trust::Yes,
+        }
     }
 }
 
-impl Actor for RuleKeeper {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.notify(ReadRules);
-        ctx.run_interval(REFRESH, |_, ctx| ctx.notify(ReadRules));
-    }
-}
-
-impl Supervised for RuleKeeper {}
-
-impl Handler<ReadRules> for RuleKeeper {
-    type Result = actix::ResponseFuture<()>;
-
-    fn handle(&mut self, _: ReadRules, _: &mut Self::Context) -> Self::Result {
-        let (shared, database, turn) = (self.shared.clone(), self.database.clone(), self.turn.clone());
-        Box::pin(async move {
-            let _turn = turn.lock().await;
-            match ask(&database, |database| database.ingress_rules()).await {
-                Ok(rules) => shared.rules.replace(rules),
-                Err(error) => log::log!(shared.first_of_its_kind("ingress_rules"), error:% = error;
-                    "the rules of signed events cannot be read; the last ones stay"),
-            }
-        })
+/// Nobody knows whose orchestrator it is: then it is treated like the most careful one's.
+fn policy_of(book: &Book, owner: &Owner) -> IngressPolicy {
+    match &owner.organization {
+        _ if !owner.is_certain => book.strictest(),
+        Some(organization) => book.policy(organization),
+        None => IngressPolicy::Off,
     }
 }
 

@@ -17,7 +17,7 @@ use thiserror::Error;
 pub use self::verdict::{Rejection, Status, Verdict};
 use super::{
     event_router::EventRouter,
-    ingress_rules::Provenance,
+    ingress_rules::admission::Provenance,
     messages::{Forget, Origin, Publish, Routed},
     queue_access::QueueError,
     services::Shared,
@@ -124,25 +124,29 @@ impl Intake {
                 Err(refused) => verdicts.push(Some(refused)),
             }
         }
-        let mut stored = self.store(events).await?;
+        let mut stored = self.hand_in(events, Origin::Taken).await?;
         self.find_places(&mut stored).await;
         let mut stored = stored.into_iter();
         // There are as many empty places as events.
         Ok(verdicts.into_iter().filter_map(|refused| refused.or_else(|| stored.next())).collect())
     }
 
-    /// Takes in events that are understood and addressed. One verdict for each, in order, without the
-    /// position of those that wait.
+    /// Takes in events of the hub's own. One verdict for each, in order, without the position of those
+    /// that wait.
     ///
     /// # Errors
     /// When nothing can be said of them.
     pub async fn store(&self, events: Vec<Event>) -> Result<Vec<Verdict>, IntakeError> {
+        self.hand_in(events, Origin::Direct).await
+    }
+
+    async fn hand_in(&self, events: Vec<Event>, origin: Origin) -> Result<Vec<Verdict>, IntakeError> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
         let arrived = now().wall;
         let accepted: Vec<Accepted> = events.iter().map(|event| Accepted::of(event, arrived)).collect();
-        let publish = Publish { events, origin: Origin::Direct };
+        let publish = Publish { events, origin };
         let routed = self.router.send(publish).await.map_err(|_| IntakeError::Router)?;
         if routed.len() != accepted.len() {
             return Err(IntakeError::Router);

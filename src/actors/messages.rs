@@ -106,7 +106,9 @@ pub struct Forget(pub Vec<(OrchestratorId, EventId)>);
 pub enum Origin {
     /// A channel, which all hubs hear.
     Channel,
-    /// Over HTTP or from a legacy list: only this hub knows of it.
+    /// Over HTTP, from the stream or from a list, and judged by the intake: only this hub knows of it.
+    Taken,
+    /// The hub itself: only this one knows of it.
     Direct,
     /// Another hub, which has stored it.
     Peer,

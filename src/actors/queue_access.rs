@@ -10,8 +10,11 @@ use quick_cache::sync::Cache;
 use thiserror::Error;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
-use super::claims;
-use super::ingress_rules::IngressRules;
+use super::{
+    claims,
+    ingress_rules::{IngressRules, Trust},
+    resolver::Resolver,
+};
 use crate::{
     backplane::{
         Backplane, BackplaneError,
@@ -76,6 +79,7 @@ struct Shared {
     backplane: Arc<Backplane>,
     metrics: Arc<Metrics>,
     rules: Arc<IngressRules>,
+    resolver: Arc<Resolver>,
     commit_size: usize,
     /// How long a first delivery waits for its acknowledgement.
     first_deadline: Duration,
@@ -117,10 +121,11 @@ impl std::fmt::Debug for QueueAccess {
 }
 
 impl QueueAccess {
-    /// An empty buffer before `backplane`.
+    /// An empty buffer before `backplane`. What is read is judged by `rules`; `resolver` knows whose it is.
     #[must_use]
     pub fn new(
         rules: Arc<IngressRules>,
+        resolver: Arc<Resolver>,
         backplane: Arc<Backplane>,
         metrics: Arc<Metrics>,
         capacity: usize,
@@ -137,6 +142,7 @@ impl QueueAccess {
             backplane,
             metrics,
             rules,
+            resolver,
             commit_size,
             first_deadline,
         }))
@@ -337,6 +343,7 @@ impl QueueAccess {
         request: &FetchRequest,
     ) -> Result<Page, QueueError> {
         self.settled(who).await?;
+        self.0.resolver.learn_home(&who.orchestrator, who.organization.as_ref()).await;
         let _permit = self.0.looks.acquire().await;
         let waiting = self.0.backplane.waiting(&who.orchestrator).await?;
         let mut page = Page { waiting: waiting.len(), ..Page::default() };
@@ -407,26 +414,44 @@ impl QueueAccess {
     /// When the backplane does not answer.
     pub async fn reload(&self, who: &Identity, ids: &[EventId]) -> Result<Vec<Fetched>, QueueError> {
         self.settled(who).await?;
+        self.0.resolver.learn_home(&who.orchestrator, who.organization.as_ref()).await;
         let _permit = self.0.looks.acquire().await;
         let loaded = self.0.backplane.load(&who.orchestrator, &who.daemon, ids).await?;
         Ok(loaded.into_iter().filter_map(|loaded| self.read(who, loaded)).collect())
     }
 
-    fn read(&self, who: &Identity, loaded: Loaded) -> Option<Fetched> {
-        if !self.0.rules.is_trusted(&who.orchestrator, who.organization.as_ref(), &loaded.body) {
-            let (event, orchestrator) = (loaded.id.as_str(), who.orchestrator.as_str());
-            log::warn!(event, orchestrator; "the queue holds what no hub has put there; it goes to the dead letters");
-            self.0.metrics.malformed("unsealed");
-            self.bury(who, loaded.id, Cause::Unsealed, loaded.attempts, loaded.history);
-            return None;
+    fn trust(&self, who: &Identity, event: &Event) -> Trust {
+        let rules = &self.0.rules;
+        if !rules.are_active() {
+            return Trust::Yes;
         }
+        let named = || event.organization.clone();
+        let owner = rules.owner_of_queue(&who.orchestrator, who.organization.as_ref(), named);
+        rules.trust(&who.orchestrator, &owner, &event.body, now())
+    }
+
+    fn read(&self, who: &Identity, loaded: Loaded) -> Option<Fetched> {
         match Event::from_body(&loaded.body, &who.orchestrator, now().wall) {
-            Ok(event) => Some(Fetched {
-                delivery: Arc::new(Delivery::new(Arc::new(event))),
-                attempts: loaded.attempts,
-                crashes: loaded.crashes,
-                history: loaded.history,
-            }),
+            Ok(event) => match self.trust(who, &event) {
+                Trust::Yes => Some(Fetched {
+                    delivery: Arc::new(Delivery::new(Arc::new(event))),
+                    attempts: loaded.attempts,
+                    crashes: loaded.crashes,
+                    history: loaded.history,
+                }),
+                Trust::No => {
+                    let (event, orchestrator) = (loaded.id.as_str(), who.orchestrator.as_str());
+                    log::warn!(event, orchestrator; "the queue holds what no hub has put there; it goes to the dead letters");
+                    self.0.metrics.malformed("unsealed");
+                    self.bury(who, loaded.id, Cause::Unsealed, loaded.attempts, loaded.history);
+                    None
+                }
+                Trust::Undecided => {
+                    let (event, orchestrator) = (loaded.id.as_str(), who.orchestrator.as_str());
+                    log::debug!(event, orchestrator; "nobody can say whose it is; it stays in the queue");
+                    None
+                }
+            },
             Err(error) => {
                 let (event, orchestrator) = (loaded.id.as_str(), who.orchestrator.as_str());
                 log::warn!(event, orchestrator, error:% = error; "the queue holds what is no event; it goes to the dead letters");

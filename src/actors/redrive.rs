@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::{blocking::ask, queue_access::QueueError, services::Shared};
+use super::{blocking::ask, ingress_rules::Proof, queue_access::QueueError, services::Shared};
 use crate::{
     backplane::{
         BackplaneError,
@@ -109,7 +109,11 @@ pub async fn redrive(
         return Err(RedriveError::QueueFull);
     }
     let mut ids = Vec::with_capacity(letters.len());
-    for (id, event) in letters {
+    for (id, mut event) in letters {
+        // Whoever puts it back answers for it.
+        if shared.rules.are_active() && !shared.rules.seal(Arc::make_mut(&mut event), &Proof::Hub) {
+            log::warn!(event = event.id.as_str(); "an event is too large to be sealed; it may be given up again");
+        }
         shared.queue.redrive(event)?;
         ids.push(id);
     }

@@ -86,6 +86,12 @@ pub enum Home {
     Unknown,
 }
 
+impl From<Option<OrganizationId>> for Home {
+    fn from(home: Option<OrganizationId>) -> Self {
+        home.map_or(Self::Unlisted, Self::Listed)
+    }
+}
+
 /// An orchestrator and whose it is.
 #[derive(Debug, Clone)]
 struct Found {
@@ -150,11 +156,16 @@ impl Resolver {
             Name::Orchestrator(id) => Some(id).filter(|id| connections.has(id)),
             Name::Daemon(_) => None,
         };
-        if let Some(id) = connected.filter(|_| !self.rules.are_active()) {
-            return Some(Found::at_its_word(id));
+        let is_active = self.rules.are_active();
+        if let Some(id) = connected {
+            // Whose it is, is read again every now and then while somebody is connected.
+            let home = if is_active { Home::from(self.rules.home(id)?) } else { Home::Unknown };
+            return Some(Found { target: Some(id.clone()), home });
         }
         let (found, expires) = self.cache.get(name)?;
-        (monotonic() < expires).then(|| found.of_connected(connected))
+        // What was found while nobody asked whose it is must be found again.
+        let is_enough = !is_active || found.home != Home::Unknown;
+        (is_enough && monotonic() < expires).then_some(found)
     }
 
     /// The orchestrator that an id stands for.
@@ -165,6 +176,14 @@ impl Resolver {
             None => self.find(name).await,
         };
         found.target.unwrap_or_else(|| id.clone())
+    }
+
+    /// Asks whose the queue of an orchestrator is, if that matters to somebody whose token names
+    /// `organization`, and nobody knows it.
+    pub async fn learn_home(&self, id: &OrchestratorId, organization: Option<&OrganizationId>) {
+        if self.rules.needs_home(id, organization) {
+            self.ask_directory(id.clone()).await;
+        }
     }
 
     /// Asks for what is not known.
@@ -232,7 +251,7 @@ impl Resolver {
     /// queue up behind its time-outs; what it said before holds.
     async fn ask_directory(&self, id: OrchestratorId) -> (Found, bool) {
         let unanswered = |id: OrchestratorId| {
-            let home = self.rules.home(&id).map_or(Home::Unknown, Home::Listed);
+            let home = self.rules.home(&id).map_or(Home::Unknown, Home::from);
             (Found { target: Some(id), home }, false)
         };
         if monotonic().0 < self.rests_until.load(Ordering::Relaxed) {
@@ -241,10 +260,16 @@ impl Resolver {
         let asked = id.clone();
         match ask(&self.database, move |database| database.resolve(asked.as_str())).await {
             Ok(Some(ResolvedOrchestrator { orchestrator, organization })) => {
-                self.rules.note_home(&orchestrator, &organization);
+                self.rules.note_home(&orchestrator, Some(&organization));
+                if orchestrator != id {
+                    self.rules.note_home(&id, None);
+                }
                 (Found { target: Some(orchestrator), home: Home::Listed(organization) }, true)
             }
-            Ok(None) => (Found { target: Some(id), home: Home::Unlisted }, true),
+            Ok(None) => {
+                self.rules.note_home(&id, None);
+                (Found { target: Some(id), home: Home::Unlisted }, true)
+            }
             Err(error) => {
                 log::warn!(error:% = error; "the directory did not answer; ids are taken at their word");
                 self.rests_until.store(monotonic().plus(DIRECTORY_REST).0, Ordering::Relaxed);

@@ -305,8 +305,8 @@ impl MessageRouter {
         let entry = QueuedMessage { queued_at: Some(serde_json::json!(now().wall)), ..message.clone() };
         let entry = serde_json::to_vec(&entry).map_err(|problem| refused(&problem))?.into();
         // Whoever drains it must see that a hub has put it there.
-        let entry = match self.shared.rules.sealer() {
-            Some(sealer) => sealer.seal(orchestrator, &entry),
+        let entry = match self.shared.rules.sealer_for(orchestrator) {
+            Some(sealer) => sealer.seal(orchestrator, None, &entry),
             None => entry,
         };
         match self.shared.backplane.queue_message(orchestrator, &entry, self.rules.queue).await? {

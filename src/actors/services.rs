@@ -19,7 +19,7 @@ use super::{
     event_router::EventRouter,
     heartbeat_monitor::HeartbeatMonitor,
     ingress::IngressReader,
-    ingress_rules::{IngressRules, RuleKeeper},
+    ingress_rules::{IngressRules, keeper::RuleKeeper},
     intake::Intake,
     ledger_check::LedgerCheck,
     offline_queue::OfflineQueue,
@@ -51,7 +51,7 @@ pub struct Shared {
     /// Who must sign what.
     pub rules: Arc<IngressRules>,
     /// Whom an event is for.
-    pub resolver: Resolver,
+    pub resolver: Arc<Resolver>,
     /// Who a token belongs to.
     pub verifier: TokenVerifier,
     /// Who failed to authenticate lately.

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 /// The longest name of a key, in bytes.
 const MAX_KEY_BYTES: usize = 128;
-/// What every wrapper has in it.
-const MARK: &[u8] = br#""sig""#;
+/// The members of a wrapper, one of which it begins with.
+const MEMBERS: [&[u8]; 3] = [br#""kid""#, br#""sig""#, br#""event""#];
 /// The longest signature, in bytes.
 const MAX_SIGNATURE_BYTES: usize = 256;
 
@@ -65,6 +65,7 @@ impl Signed {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Wrapper<'a> {
     #[serde(borrow)]
     kid: Cow<'a, str>,
@@ -75,9 +76,8 @@ struct Wrapper<'a> {
 }
 
 /// Takes a signed event out of its wrapper `{"kid", "sig", "event"}`, byte for byte, where there is no
-/// other place for a signature. `None` when it is no wrapper.
-#[must_use]
-pub fn unwrap(json: &Bytes) -> Option<(Bytes, Signed)> {
+/// other place for a signature. `None` when it is no wrapper, or has anything else in it.
+fn unwrap(json: &Bytes) -> Option<(Bytes, Signed)> {
     let wrapper: Wrapper<'_> = serde_json::from_slice(json).ok()?;
     let signed = Signed::new(&wrapper.kid, &wrapper.sig)?;
     Some((json.slice_ref(wrapper.event.get().as_bytes()), signed))
@@ -87,8 +87,9 @@ pub fn unwrap(json: &Bytes) -> Option<(Bytes, Signed)> {
 #[must_use]
 pub fn unwrap_signed(json: Bytes) -> (Bytes, Option<Signed>) {
     // Most come without, and are not read twice for it.
-    let may_be_wrapped = json.windows(MARK.len()).any(|window| window == MARK);
-    match Some(&json).filter(|_| may_be_wrapped).and_then(unwrap) {
+    let inside = json.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+    let may_be_wrapped = inside.is_some_and(|inside| MEMBERS.iter().any(|name| inside.starts_with(name)));
+    match may_be_wrapped.then(|| unwrap(&json)).flatten() {
         Some((event, signed)) => (event, Some(signed)),
         None => (json, None),
     }
@@ -99,6 +100,8 @@ pub fn unwrap_signed(json: Bytes) -> (Bytes, Option<Signed>) {
 pub enum SignatureFault {
     /// There is none.
     Unsigned,
+    /// It came as if from another hub, which has not sealed it.
+    Unsealed,
     /// It is none, or was made for something else or with another key.
     BadSignature,
     /// It was made too long ago, or too far in the future.
@@ -115,6 +118,7 @@ impl SignatureFault {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unsigned => "unsigned",
+            Self::Unsealed => "unsealed",
             Self::BadSignature => "bad_signature",
             Self::Expired => "expired_signature",
             Self::UnknownKey => "unknown_key",
@@ -138,11 +142,25 @@ mod tests {
     #[test]
     fn a_signed_event_comes_out_of_its_wrapper_as_it_was_sent() {
         let json = Bytes::from_static(br#"{"sig":"t=1,v1=00", "event": {"id" : "e"}, "kid":"k1"}"#);
-        let (event, signed) = unwrap(&json).expect("a wrapper");
+        let (event, signed) = unwrap_signed(json);
+        let signed = signed.expect("a wrapper");
         assert_eq!(event, r#"{"id" : "e"}"#);
         assert_eq!((&*signed.key, &*signed.signature), ("k1", "t=1,v1=00"));
-        assert_eq!(unwrap(&Bytes::from_static(br#"{"id":"e","type":"a"}"#)), None);
+    }
+
+    #[test]
+    fn what_is_no_wrapper_stays_as_it_is() {
         let long = format!(r#"{{"kid":"{}","sig":"","event":{{}}}}"#, "k".repeat(129));
-        assert_eq!(unwrap(&Bytes::from(long)), None);
+        for text in [
+            r#"{"id":"e","type":"a"}"#,
+            r#"{"event":{"id":"e"},"type":"a"}"#,
+            r#"{"kid":"k","sig":"s","event":{},"id":"e"}"#,
+            r#"["k","s",{}]"#,
+            "",
+            &long,
+        ] {
+            let json = Bytes::copy_from_slice(text.as_bytes());
+            assert_eq!(unwrap_signed(json.clone()), (json, None), "{text}");
+        }
     }
 }

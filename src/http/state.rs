@@ -8,7 +8,7 @@ use super::{accounts::Accounts, docs::Docs, error::ApiError, input::Inputs, limi
 use crate::{
     actors::{
         blocking,
-        ingress_rules::ReadRules,
+        ingress_rules::keeper::ReadRules,
         services::{Services, Shared},
     },
     auth::token::TokenMinter,

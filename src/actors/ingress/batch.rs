@@ -2,7 +2,7 @@
 
 use crate::{
     actors::{
-        ingress_rules::Provenance,
+        ingress_rules::admission::Provenance,
         intake::{Arrival, Status, Verdict},
     },
     backplane::ingress::{IngressEntry, Reply},

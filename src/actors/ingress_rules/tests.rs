@@ -1,13 +1,18 @@
+use bytes::Bytes;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
 use super::*;
 use crate::{
-    domain::envelope::{Context as Found, Published},
+    domain::{
+        clock::Monotonic,
+        envelope::{Context as Found, Published},
+    },
     store::accounts::ingress::IngressKey,
 };
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
+const START: Now = Now { wall: NOW, mono: Monotonic(100_000) };
 const TEXT: &str = r#"{"id":"e","type":"a.b","orchestratorId":"vp_1","timestamp":1}"#;
 
 fn organization(name: &str) -> OrganizationId {
@@ -20,14 +25,27 @@ fn rule(name: &str, policy: IngressPolicy, kid: &str) -> IngressRule {
     IngressRule { organization: organization(name), policy, keys }
 }
 
+/// The rules as a hub finds them that has just started.
 fn rules() -> IngressRules {
     let rules = IngressRules::new(Duration::from_secs(300), &Secret::new("jwt-secret"));
-    rules.replace(vec![
+    rules.replace(all(), START);
+    rules
+}
+
+fn all() -> Vec<IngressRule> {
+    vec![
         rule("careful", IngressPolicy::Require, "k1"),
         rule("curious", IngressPolicy::Observe, "k2"),
         rule("easy", IngressPolicy::Off, "k3"),
-    ]);
-    rules
+    ]
+}
+
+fn certain(name: Option<&str>) -> Owner {
+    Owner { organization: name.map(organization), is_certain: true }
+}
+
+fn vp(name: &str) -> OrchestratorId {
+    OrchestratorId::parse(name).expect("an id")
 }
 
 fn event(text: &str) -> Event {
@@ -43,17 +61,22 @@ fn sign(kid: &str, at: Timestamp, text: &str) -> Signed {
     Signed::new(kid, &format!("t={},v1={code}", at.0)).expect("short")
 }
 
-fn judge(home: &str, signed: Option<&Signed>, text: &str) -> Option<(SignatureFault, bool)> {
-    let home = (Some(organization(home)), true);
-    let finding = rules().judge(&event(text), home, signed, text.as_bytes(), NOW)?;
-    Some((finding.fault, finding.refused))
+fn judge(owner: &str, signed: Option<&Signed>, text: &str) -> (Proof, Option<(SignatureFault, bool)>) {
+    let owner = certain(Some(owner));
+    let (proof, finding) = rules().judge(&event(text), &owner, signed, text.as_bytes(), NOW);
+    (proof, finding.map(|finding| (finding.fault, finding.refused)))
+}
+
+fn by(name: &str) -> Proof {
+    Proof::Organization(organization(name))
 }
 
 #[test]
-fn what_is_rightly_signed_passes() {
-    assert_eq!(judge("careful", Some(&sign("k1", NOW, TEXT)), TEXT), None);
+fn what_is_rightly_signed_passes_in_the_name_of_its_signer() {
+    assert_eq!(judge("careful", Some(&sign("k1", NOW, TEXT)), TEXT), (by("careful"), None));
     let named = r#"{"id":"e","type":"a","orchestratorId":"vp_1","organizationId":"careful","timestamp":1}"#;
-    assert_eq!(judge("careful", Some(&sign("k1", NOW, named)), named), None);
+    assert_eq!(judge("careful", Some(&sign("k1", NOW, named)), named), (by("careful"), None));
+    assert_eq!(judge("easy", Some(&sign("k3", NOW, TEXT)), TEXT), (by("easy"), None), "before one must, too");
 }
 
 #[test]
@@ -71,36 +94,109 @@ fn every_fault_has_its_name() {
         (Some(sign("k1", NOW, foreign)), foreign, SignatureFault::WrongOrganization),
     ];
     for (signed, text, fault) in cases {
-        assert_eq!(judge("careful", signed.as_ref(), text), Some((fault, true)), "{fault:?}");
+        assert_eq!(judge("careful", signed.as_ref(), text), (Proof::None, Some((fault, true))), "{fault:?}");
     }
 }
 
 #[test]
 fn the_policy_of_the_targets_organization_counts() {
-    assert_eq!(judge("curious", None, TEXT), Some((SignatureFault::Unsigned, false)));
-    assert_eq!(judge("easy", None, TEXT), None);
-    assert_eq!(judge("unheard of", None, TEXT), None);
+    let counted = (Proof::None, Some((SignatureFault::Unsigned, false)));
+    assert_eq!(judge("curious", None, TEXT), counted);
+    assert_eq!(judge("easy", None, TEXT), (Proof::None, None));
+    assert_eq!(judge("easy", Some(&sign("k1", NOW, TEXT)), TEXT), (Proof::None, None), "nobody looks");
+    assert_eq!(judge("unheard_of", None, TEXT), (Proof::None, None));
 }
 
 #[test]
-fn while_nobody_knows_whose_it_is_the_strictest_counts() {
-    let finding = rules().judge(&event(TEXT), (None, false), None, TEXT.as_bytes(), NOW);
-    assert_eq!(finding, Some(Finding { fault: SignatureFault::Unsigned, refused: true }));
+fn what_is_nobodys_is_its_signers_and_what_is_unknown_is_the_strictests() {
+    let (rules, text, signed) = (rules(), TEXT.as_bytes(), sign("k1", NOW, TEXT));
+    let judge = |owner: &Owner, signed| rules.judge(&event(TEXT), owner, signed, text, NOW);
+    assert_eq!(judge(&certain(None), Some(&signed)), (by("careful"), None));
+    assert_eq!(judge(&certain(None), None), (Proof::None, None));
+    let unknown = Owner { organization: None, is_certain: false };
+    let refused = |fault| (Proof::None, Some(Finding { fault, refused: true }));
+    assert_eq!(judge(&unknown, None), refused(SignatureFault::Unsigned));
+    assert_eq!(judge(&unknown, Some(&signed)), refused(SignatureFault::WrongOrganization));
 }
 
 #[test]
 fn only_what_is_sealed_is_trusted_where_that_matters() {
-    let (rules, vp) = (rules(), OrchestratorId::parse("vp_1").expect("an id"));
-    let sealed = rules.sealer().expect("there are rules").seal(&vp, &Bytes::from_static(TEXT.as_bytes()));
-    let careful = organization("careful");
-    assert!(rules.is_trusted(&vp, Some(&careful), &sealed));
-    assert!(!rules.is_trusted(&vp, Some(&careful), TEXT.as_bytes()));
-    assert!(rules.is_trusted(&vp, Some(&organization("curious")), TEXT.as_bytes()));
-    rules.note_home(&vp, &careful);
+    let rules = rules();
+    let trust =
+        |name: Option<&str>, event: &Event| rules.trust(&vp("vp_1"), &certain(name), &event.body, START);
+    let open = event(TEXT);
+    assert_eq!(trust(Some("careful"), &open), Trust::No);
+    assert_eq!((trust(Some("curious"), &open), trust(None, &open)), (Trust::Yes, Trust::Yes));
+    for (proof, careful) in [
+        (Proof::None, Trust::No),
+        (Proof::Hub, Trust::Yes),
+        (by("careful"), Trust::Yes),
+        (by("easy"), Trust::No),
+    ] {
+        let mut sealed = open.clone();
+        assert!(rules.seal(&mut sealed, &proof));
+        assert_eq!(trust(Some("careful"), &sealed), careful, "{proof:?}");
+    }
+    let unknown = Owner { organization: None, is_certain: false };
+    assert_eq!(rules.trust(&vp("vp_1"), &unknown, &open.body, START), Trust::Undecided);
+    rules.replace(Vec::new(), START);
+    let trusted = rules.trust(&vp("vp_1"), &certain(Some("careful")), &open.body, START);
+    assert_eq!(trusted, Trust::Yes, "nobody asks any more");
+}
+
+#[test]
+fn what_other_hubs_have_not_sealed_yet_is_trusted_for_a_moment() {
+    let rules = IngressRules::new(Duration::from_secs(300), &Secret::new("jwt-secret"));
+    rules.replace(Vec::new(), START);
+    rules.replace(all(), START);
+    let after = |seconds| Now { mono: START.mono.plus(Duration::from_secs(seconds)), ..START };
+    let trust = |now| rules.trust(&vp("vp_1"), &certain(Some("careful")), TEXT.as_bytes(), now);
+    assert_eq!((trust(after(9)), trust(after(10))), (Trust::Yes, Trust::No));
+    rules.replace(all(), after(10));
+    assert_eq!(trust(after(10)), Trust::No, "once");
+}
+
+#[test]
+fn nothing_is_sealed_where_nobody_has_a_rule() {
+    let rules = rules();
+    let seal = |orchestrator: &str| {
+        let mut event = event(&TEXT.replace("vp_1", orchestrator));
+        let before = event.body.len();
+        assert!(rules.seal(&mut event, &Proof::Hub));
+        event.body.len() > before
+    };
+    rules.note_home(&vp("vp_easy"), Some(&organization("easy")));
+    rules.note_home(&vp("vp_other"), Some(&organization("unheard_of")));
+    rules.note_home(&vp("vp_nobodys"), None);
+    assert!(seal("vp_easy") && seal("vp_nobodys") && seal("vp_never_asked"));
+    assert!(!seal("vp_other") && !seal("hub_canary_1"));
+    rules.replace(Vec::new(), START);
+    assert!(!seal("vp_easy"));
+}
+
+#[test]
+fn while_nobody_knows_the_rules_everything_is_taken_and_sealed() {
+    let rules = IngressRules::new(Duration::from_secs(300), &Secret::new("jwt-secret"));
+    let mut event = event(TEXT);
+    assert!(rules.seal(&mut event, &Proof::Hub) && event.body.len() > TEXT.len());
+    assert_eq!(rules.trust(&vp("vp_1"), &certain(None), TEXT.as_bytes(), START), Trust::Yes);
+    assert!(!rules.are_known() && !rules.are_active());
+}
+
+#[test]
+fn the_directory_has_the_first_word_about_a_queue_and_the_reader_the_second() {
+    let rules = rules();
+    let owner = |reader: Option<&str>| {
+        rules.owner_of_queue(&vp("vp_1"), reader.map(organization).as_ref(), || Some(organization("named")))
+    };
+    assert_eq!(owner(None), Owner { organization: Some(organization("named")), is_certain: false });
     assert!(
-        !rules.is_trusted(&vp, Some(&organization("easy")), TEXT.as_bytes()),
-        "the directory's word counts"
+        rules.needs_home(&vp("vp_1"), None) && !rules.needs_home(&vp("vp_1"), Some(&organization("easy")))
     );
-    rules.replace(Vec::new());
-    assert!(rules.is_trusted(&vp, Some(&careful), TEXT.as_bytes()) && rules.sealer().is_none());
+    assert_eq!(owner(Some("easy")), certain(Some("easy")));
+    rules.note_home(&vp("vp_1"), None);
+    assert_eq!((owner(None), owner(Some("easy"))), (certain(Some("named")), certain(Some("easy"))));
+    rules.note_home(&vp("vp_1"), Some(&organization("careful")));
+    assert_eq!((owner(None), owner(Some("easy"))), (certain(Some("careful")), certain(Some("careful"))));
+    assert!(!rules.needs_home(&vp("vp_1"), None));
 }

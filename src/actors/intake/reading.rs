@@ -9,7 +9,8 @@ use serde::Deserialize;
 use super::{Arrival, Intake, Rejection, Status, Verdict};
 use crate::{
     actors::{
-        ingress_rules::admit,
+        event_router::TOO_LARGE_SEALED,
+        ingress_rules::admission::admit,
         resolver::{Answer, Question, Resolver, address},
     },
     domain::{
@@ -63,11 +64,19 @@ impl Intake {
             let Some(answer) = answer else {
                 return Err(self.for_nobody(id, "its target could not be looked up"));
             };
-            if let Err(fault) = admit(shared, &published.event, &answer, &arrival.provenance) {
-                let status = Status::Rejected(Rejection::Signature(fault));
-                return Err(Verdict { id: Some(id), orchestrator: None, status });
+            let refused =
+                |id, why| Verdict { id: Some(id), orchestrator: None, status: Status::Rejected(why) };
+            let proof = match admit(shared, &published.event, &answer, &arrival.provenance) {
+                Ok(proof) => proof,
+                Err(fault) => return Err(refused(id, Rejection::Signature(fault))),
+            };
+            match address(published, answer) {
+                Ok(mut event) => match shared.rules.seal(&mut event, &proof) {
+                    true => Ok(event),
+                    false => Err(refused(id, Rejection::Refused(TOO_LARGE_SEALED))),
+                },
+                Err(reason) => Err(self.for_nobody(id, reason)),
             }
-            address(published, answer).map_err(|reason| self.for_nobody(id, reason))
         });
         addressed.collect()
     }

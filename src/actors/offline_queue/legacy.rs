@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     actors::{
-        ingress_rules::Provenance,
+        ingress_rules::admission::Provenance,
         intake::{Arrival, Intake, Rejection, Status},
         services::Shared,
     },
@@ -102,7 +102,7 @@ fn arrival(shared: &Shared, source: &LegacySource, entry: &Bytes) -> Arrival {
             let arrival = Arrival::open(entry.clone(), None);
             // What is no message is refused like what is no event.
             let Ok(message) = serde_json::from_slice::<QueuedMessage>(&arrival.json) else { return arrival };
-            let is_ours = shared.rules.sealer().is_some_and(|sealer| sealer.is_sealed(id, entry));
+            let is_ours = shared.rules.sealer_for(id).is_some_and(|sealer| sealer.is_sealed(id, None, entry));
             let provenance = if is_ours { Provenance::Vouched } else { arrival.provenance };
             Arrival { json: message.event(id, None), provenance, ..arrival }
         }

@@ -12,14 +12,16 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{event_place::Place, event_view::EventView, own_state::daemon_name};
 use crate::{
+    actors::ingress_rules::Trust,
     auth::token::AccessToken,
     backplane::{
         acknowledgements::Acknowledgements as _,
-        inspection::{Inspection as _, QueueCursor},
+        inspection::{Inspection as _, QueueCursor, QueuedEvent},
     },
     domain::{
         clock::{Timestamp, now},
-        ids::{EventId, OrchestratorId},
+        event::Event,
+        ids::{EventId, OrchestratorId, OrganizationId},
         scope::Scope,
     },
     http::{
@@ -192,6 +194,7 @@ async fn from_queue(
     room: usize,
 ) -> Result<(Vec<EventView>, Option<Place>), ApiError> {
     let organization = state.organization_of(token).await;
+    state.shared().resolver.learn_home(&token.orchestrator, organization.as_ref()).await;
     let mut events = Vec::new();
     let mut looked_at = 0;
     while looked_at < MAX_LOOKED_AT {
@@ -211,8 +214,7 @@ async fn from_queue(
                 return Ok((events, Some(Place::Queue(after))));
             }
             after = Some(event.cursor);
-            let rules = &state.shared().rules;
-            if !rules.is_trusted(&token.orchestrator, organization.as_ref(), &event.body) {
+            if !is_trusted(state, &token.orchestrator, organization.as_ref(), &event) {
                 // Whoever has a socket finds it too, and gives it up.
                 continue;
             }
@@ -225,6 +227,22 @@ async fn from_queue(
         }
     }
     Ok((events, Some(Place::Queue(after))))
+}
+
+/// Whether a hub has put an event into the queue, where its organization wants to know.
+fn is_trusted(
+    state: &HttpState,
+    orchestrator: &OrchestratorId,
+    reader: Option<&OrganizationId>,
+    queued: &QueuedEvent,
+) -> bool {
+    let rules = &state.shared().rules;
+    if !rules.are_active() {
+        return true;
+    }
+    let named = || Event::from_body(&queued.body, orchestrator, queued.time).ok()?.organization;
+    let owner = rules.owner_of_queue(orchestrator, reader, named);
+    rules.trust(orchestrator, &owner, &queued.body, now()) == Trust::Yes
 }
 
 fn wants_a_stream(request: &HttpRequest) -> bool {

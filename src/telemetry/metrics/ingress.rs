@@ -14,6 +14,8 @@ pub struct IngressMetrics {
     pub rejected: IntCounter,
     /// Entries that this hub has taken over from another one.
     pub claimed: IntCounter,
+    /// Whether this hub knows who wants signed events: 1, or 0.
+    pub rules_known: IntGauge,
     signatures: IntCounterVec,
     waiting: IntGauge,
     pending: IntGauge,
@@ -40,6 +42,10 @@ impl IngressMetrics {
                 "Events that are not rightly signed though their organization looks, by what is wrong.",
                 &["reason"],
             )?,
+            rules_known: add.add(IntGauge::new(
+                "hub_ingress_rules_known",
+                "Whether this hub has read, now or in its last run, who wants signed events.",
+            ))?,
             waiting: backlog.with_label_values(&["waiting"]),
             pending: backlog.with_label_values(&["pending"]),
         })
