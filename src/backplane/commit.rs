@@ -106,7 +106,7 @@ pub struct Claim {
 pub struct DeadLetter {
     /// Which event.
     pub id: EventId,
-    /// Why, as a word: `max_attempts`, `rejected`, `crash_loop`, `unreadable`.
+    /// Why, as a word: `max_attempts`, `rejected`, `crash_loop`, `unreadable`, `unsealed`.
     pub reason: &'static str,
     /// How often it was delivered.
     pub attempts: u32,

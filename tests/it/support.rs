@@ -17,6 +17,7 @@ pub(crate) mod publisher;
 pub(crate) mod raw;
 pub(crate) mod redis;
 pub(crate) mod settings;
+pub(crate) mod signing;
 pub(crate) mod socket;
 pub(crate) mod stream;
 pub(crate) mod token;

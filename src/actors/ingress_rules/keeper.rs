@@ -19,6 +19,8 @@ use crate::{
 
 /// How often the rules are read again.
 const REFRESH: Duration = Duration::from_secs(5);
+/// How often it is tried while they were never read.
+const RETRY: Duration = Duration::from_secs(1);
 /// How often it is read again whose the connected orchestrators are.
 const HOMES_REFRESH: Duration = Duration::from_secs(60);
 /// Of how many at once.
@@ -106,7 +108,8 @@ impl Actor for RuleKeeper {
         spawn_guarded(ctx, async move {
             loop {
                 office.read_rules().await;
-                tokio::time::sleep(REFRESH).await;
+                let is_known = office.shared.rules.are_known();
+                tokio::time::sleep(if is_known { REFRESH } else { RETRY }).await;
             }
         });
         let office = self.office.clone();

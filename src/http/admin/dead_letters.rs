@@ -30,8 +30,8 @@ pub(super) struct DeadLetterQuery {
     organization_id: Option<String>,
     /// Those of this event.
     event_id: Option<String>,
-    /// Those that were given up for this reason: `max_attempts`, `rejected`, `crash_loop` or
-    /// `unreadable`.
+    /// Those that were given up for this reason: `max_attempts`, `rejected`, `crash_loop`,
+    /// `unreadable` or `unsealed`.
     reason: Option<String>,
     /// Those that were put back into their queue, or those that were not.
     #[param(value_type = Option<bool>)]

@@ -35,7 +35,7 @@ pub struct DeadLetter {
     pub event_id: String,
     /// What kind of event; nothing when the event cannot be read.
     pub event_type: Option<String>,
-    /// Why it was given up: `max_attempts`, `rejected`, `crash_loop` or `unreadable`.
+    /// Why it was given up: `max_attempts`, `rejected`, `crash_loop`, `unreadable` or `unsealed`.
     pub reason: String,
     /// How often it was delivered to that daemon.
     pub attempts: i32,

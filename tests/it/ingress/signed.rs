@@ -1,77 +1,22 @@
 //! Whoever reaches Redis cannot command a fleet whose organization wants signed events.
 
 use chrono::Utc;
-use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
-use sha2::Sha256;
 
 use crate::support::{
     event::Event,
     eventually::{eventually, eventually_some},
-    hub::Hub,
     identity::{Identity, unique},
     metrics,
     platform::{Platform, Stand},
-    publisher::post,
-    redis::RedisServer,
+    postgres::PostgresServer,
+    signing::{Key, assert_nothing_but, faults, set_policy, shout},
     socket::Daemon,
     stream::{append_text, replies, wait_until_confirmed},
 };
 
-/// A key as the hub gave it away.
-struct Key {
-    kid: String,
-    secret: String,
-}
-
-impl Key {
-    fn of(platform: &Platform, organization: &str) -> Self {
-        let path = format!("/api/admin/organizations/{organization}/ingress-keys");
-        let made = platform.hub.call("POST", &path).operator().expect(201);
-        let text = |name: &str| made[name].as_str().unwrap().to_owned();
-        Self { kid: text("kid"), secret: text("secret") }
-    }
-
-    fn sign_at(&self, event: &str, millis: i64) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).unwrap();
-        mac.update(format!("neolith-hub-ingress-v1\n{millis}\n{event}").as_bytes());
-        format!("t={millis},v1={}", hex::encode(mac.finalize().into_bytes()))
-    }
-
-    fn sign(&self, event: &str) -> String {
-        self.sign_at(event, Utc::now().timestamp_millis())
-    }
-
-    /// A signed event for where there is no other place for a signature.
-    fn wrap(&self, event: &str) -> String {
-        format!(r#"{{"kid":"{}","sig":"{}","event":{event}}}"#, self.kid, self.sign(event))
-    }
-}
-
-fn set_policy(platform: &Platform, organization: &str, policy: &str) {
-    let path = format!("/api/admin/organizations/{organization}");
-    let body = json!({ "ingressPolicy": policy });
-    platform.hub.call("PATCH", &path).operator().json(&body).expect(200);
-}
-
 fn text(event: &Event) -> String {
     event.json().to_string()
-}
-
-fn publish(redis: &RedisServer, message: &str) {
-    assert!(redis.run::<usize>(&["PUBLISH", "daemon:events", message]) > 0);
-}
-
-fn faults(hub: &Hub, reason: &str) -> f64 {
-    metrics::total(hub, "hub_ingress_signature_faults_total", &[&format!("reason=\"{reason}\"")])
-}
-
-/// Asserts that `event`, which the operator publishes, is the next thing that arrives.
-#[track_caller]
-fn assert_nothing_but(platform: &Platform, daemon: &mut Daemon, identity: &Identity) {
-    let marker = Event::to(identity);
-    post(&platform.hub, [&marker]);
-    assert_eq!(daemon.take_event()["eventId"], marker.id());
 }
 
 #[test]
@@ -87,7 +32,7 @@ fn what_is_not_signed_is_refused_by_whatever_way_it_comes() {
     let identity = daemon.identity().clone();
 
     // A channel.
-    publish(redis, &text(&Event::to(&identity)));
+    shout(redis, &text(&Event::to(&identity)));
     eventually(|| faults(&platform.hub, "unsigned") == 1.0, "it is counted");
     // The stream, with its verdict.
     let stream = format!("hub:verdicts:{}", unique("publisher"));
@@ -96,7 +41,7 @@ fn what_is_not_signed_is_refused_by_whatever_way_it_comes() {
     let verdict = &replies(redis, &stream)[0];
     assert_eq!((verdict["status"].as_str(), verdict["reason"].as_str()), ("rejected", "unsigned"));
     // Another name for the tenant gets nobody round it.
-    publish(redis, &text(&Event::to(&identity).set("organizationId", "org_of_the_thief")));
+    shout(redis, &text(&Event::to(&identity).set("organizationId", "org_of_the_thief")));
     eventually(|| faults(&platform.hub, "unsigned") == 3.0, "the target's organization counts");
     // Lists of original publishers, and queued messages.
     let list = format!("daemon:events:{}", identity.daemon);
@@ -109,11 +54,11 @@ fn what_is_not_signed_is_refused_by_whatever_way_it_comes() {
     daemon.heartbeat();
     assert_eq!(daemon.next_frame()["type"], "heartbeat_ack");
     eventually(|| faults(&platform.hub, "unsigned") == 5.0, "and the messages are");
-    assert_nothing_but(&platform, &mut daemon, &identity);
+    assert_nothing_but(&platform.hub, &mut daemon, &identity);
 
     // What is signed passes by each of them.
     let events: Vec<Event> = (0..3).map(|_| Event::to(&identity)).collect();
-    publish(redis, &key.wrap(&text(&events[0])));
+    shout(redis, &key.wrap(&text(&events[0])));
     assert_eq!(daemon.take_event()["eventId"], events[0].id());
     let body = text(&events[1]);
     append_text(redis, &body, &[("kid", &key.kid), ("sig", &key.sign(&body))]);
@@ -149,13 +94,13 @@ fn a_signature_must_be_right_in_every_way() {
         let verdict = eventually_some(|| replies(redis, &stream).pop(), "a verdict");
         assert_eq!(verdict["reason"], reason);
     }
-    assert_nothing_but(&platform, &mut daemon, &identity);
+    assert_nothing_but(&platform.hub, &mut daemon, &identity);
 
     let path = format!("/api/admin/organizations/{}/ingress-keys/{}", home.id, key.kid);
     platform.hub.call("DELETE", &path).operator().expect(200);
-    publish(redis, &key.wrap(&text(&Event::to(&identity))));
+    shout(redis, &key.wrap(&text(&Event::to(&identity))));
     eventually(|| faults(&platform.hub, "unknown_key") == 2.0, "a retired key is nobody's");
-    assert_nothing_but(&platform, &mut daemon, &identity);
+    assert_nothing_but(&platform.hub, &mut daemon, &identity);
 }
 
 #[test]
@@ -169,52 +114,9 @@ fn who_only_observes_gets_everything_and_counts() {
     daemon.subscribe(&["message.received"]);
     let identity = daemon.identity().clone();
     let event = Event::to(&identity);
-    publish(redis, &text(&event));
+    shout(redis, &text(&event));
     assert_eq!(daemon.take_event()["eventId"], event.id());
     assert_eq!(faults(&platform.hub, "unsigned"), 1.0);
-}
-
-#[test]
-fn nobody_gets_round_it_through_the_queue_or_between_hubs() {
-    let platform = Stand::Servers.start();
-    let home = platform.organization();
-    let orchestrator = home.orchestrator();
-    set_policy(&platform, &home.id, "require");
-    let other = platform.another_hub();
-    let redis = platform.redis.as_ref().unwrap();
-    let mut daemon = orchestrator.connect();
-    daemon.subscribe(&["message.received"]);
-    let identity = daemon.identity().clone();
-    let id = identity.orchestrator.clone();
-
-    // Into the channel between hubs.
-    let between = json!({ "origin": "a_hub", "event": Event::to(&identity).json() }).to_string();
-    assert!(redis.run::<usize>(&["PUBLISH", "hub:events", &between]) > 0);
-    eventually(|| faults(&platform.hub, "unsigned") == 1.0, "a hub that is none is refused");
-
-    // Into the queue itself.
-    let forged = Event::to(&identity);
-    redis.run::<usize>(&["HSET", &format!("daemon:events:{id}:data"), forged.id(), &text(&forged)]);
-    redis.run::<usize>(&["ZADD", &format!("daemon:events:{id}"), "1", forged.id()]);
-    daemon.leave();
-    let mut daemon = orchestrator.connect();
-    daemon.subscribe(&["message.received"]);
-    let unsealed = || metrics::total(&platform.hub, "hub_malformed_events_total", &["unsealed"]) >= 1.0;
-    eventually(unsealed, "it goes to the dead letters");
-    assert_nothing_but(&platform, &mut daemon, &identity);
-
-    // What another hub has taken in arrives, at once and from the queue.
-    let event = Event::to(&identity);
-    eventually(|| metrics::total(&other, "hub_nodes", &[]) == 2.0, "the hubs know of each other");
-    post(&other, [&event]);
-    assert_eq!(daemon.take_event()["eventId"], event.id());
-    daemon.roundtrip();
-    daemon.leave();
-    let waiting = Event::to(&identity);
-    post(&other, [&waiting]);
-    let mut daemon = orchestrator.connect();
-    daemon.send("subscribe", json!({ "eventTypes": ["message.received"] }));
-    assert_eq!(daemon.take_event()["eventId"], waiting.id());
 }
 
 #[test]
@@ -231,4 +133,97 @@ fn a_message_that_the_hub_queued_itself_needs_no_signature() {
     daemon.send("subscribe", json!({ "eventTypes": ["message.received"] }));
     let event: Value = daemon.take_event();
     assert_eq!(event["data"]["messageId"], message["id"]);
+}
+
+#[test]
+fn what_one_hub_is_told_the_others_know_soon() {
+    let platform = Stand::Servers.start();
+    let home = platform.organization();
+    let orchestrator = home.orchestrator();
+    let other = platform.another_hub();
+    eventually(|| metrics::total(&other, "hub_ingress_rules_known", &[]) == 1.0, "it has read them");
+    set_policy(&platform, &home.id, "require");
+    let redis = platform.redis.as_ref().unwrap();
+    let identity = Identity::new().claiming(orchestrator.id.clone());
+    eventually(
+        || {
+            shout(redis, &text(&Event::to(&identity)));
+            faults(&other, "unsigned") > 0.0
+        },
+        "the other one refuses too",
+    );
+}
+
+#[test]
+fn the_last_rules_stay_while_the_database_is_away_and_over_a_restart() {
+    let mut postgres = PostgresServer::start();
+    let mut platform = Platform::on_own(&postgres);
+    let (org, identity, key) = {
+        let home = platform.organization();
+        let orchestrator = home.orchestrator();
+        let key = Key::of(&platform, &home.id);
+        set_policy(&platform, &home.id, "require");
+        let identity = Identity::holding(&orchestrator.id, orchestrator.token());
+        (home.id.clone(), identity, key)
+    };
+    platform.hub.terminate();
+    postgres.stop();
+    platform.hub.restart_unready();
+    let redis = platform.redis.as_ref().unwrap();
+    let mut daemon = Daemon::connect(&platform.hub, &identity);
+    daemon.subscribe(&["message.received"]);
+
+    shout(redis, &text(&Event::to(&identity)));
+    eventually(|| faults(&platform.hub, "unsigned") == 1.0, "what is not signed is refused");
+    let event = Event::to(&identity).set("organizationId", org);
+    shout(redis, &key.wrap(&text(&event)));
+    assert_eq!(daemon.take_event()["eventId"], event.id());
+}
+
+#[test]
+fn an_orchestrator_that_no_directory_knows_belongs_where_its_token_says() {
+    let platform = Stand::Servers.start();
+    let home = platform.organization();
+    let key = Key::of(&platform, &home.id);
+    set_policy(&platform, &home.id, "require");
+    let redis = platform.redis.as_ref().unwrap();
+    let identity = Identity::new().with_claim("organizationId", home.id.as_str());
+    let mut daemon = Daemon::connect(&platform.hub, &identity);
+    daemon.subscribe(&["message.received"]);
+    shout(redis, &text(&Event::to(&identity)));
+    eventually(|| faults(&platform.hub, "unsigned") == 1.0, "the token's organization counts");
+    let event = Event::to(&identity);
+    shout(redis, &key.wrap(&text(&event)));
+    assert_eq!(daemon.take_event()["eventId"], event.id());
+}
+
+#[test]
+fn the_hubs_own_canary_needs_no_signature() {
+    let platform = Stand::Servers.start_with(&[("HUB_CANARY_INTERVAL_MS", "100")]);
+    let home = platform.organization();
+    set_policy(&platform, &home.id, "require");
+    let returned = || metrics::total(&platform.hub, "hub_canary_round_trip_seconds_count", &[]);
+    let before = returned();
+    eventually(|| returned() >= before + 3.0, "canaries come back");
+    assert_eq!(metrics::total(&platform.hub, "hub_ingress_signature_faults_total", &[]), 0.0);
+}
+
+#[test]
+fn the_secret_of_a_key_is_in_no_log() {
+    let mut platform = Stand::Servers.start_with(&[("RUST_LOG", "debug")]);
+    let key = {
+        let home = platform.organization();
+        let orchestrator = home.orchestrator();
+        let key = Key::of(&platform, &home.id);
+        set_policy(&platform, &home.id, "require");
+        let identity = Identity::new().claiming(orchestrator.id.clone());
+        shout(platform.redis.as_ref().unwrap(), &key.wrap(&text(&Event::to(&identity))));
+        shout(platform.redis.as_ref().unwrap(), &text(&Event::to(&identity)));
+        eventually(|| faults(&platform.hub, "unsigned") == 1.0, "both were looked at");
+        key
+    };
+    assert_eq!(platform.hub.terminate(), Some(0));
+    let log = platform.hub.log();
+    assert!(log.contains("an event is not rightly signed"), "{log}");
+    assert!(!log.contains(&key.secret));
 }

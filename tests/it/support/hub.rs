@@ -167,9 +167,14 @@ impl Hub {
 
     /// Starts it again on the same port and data, after making sure that it is gone.
     pub(crate) fn restart(&mut self) {
+        self.restart_unready();
+        self.wait_until_ready();
+    }
+
+    /// The same without waiting until it is ready.
+    pub(crate) fn restart_unready(&mut self) {
         self.kill();
         self.launch();
-        self.wait_until_ready();
     }
 }
 
