@@ -146,7 +146,11 @@ fn an_event_for_any_daemon_moves_on_when_this_one_does_not_take_it() {
     assert_eq!(rig.nack(&["e1"], r#","delayMs":700"#), ["note e1 #1 crashes 0", "release e1 for 700"]);
     let extended = rig.frame("progress", r#"{"eventIds":["e2"],"extendMs":60000}"#);
     assert_eq!(extended, ["extend e2 by 60000"], "the others must wait for it");
-    assert_eq!(rig.after(secs(30)), ["note e3 #1 crashes 0", "release e3 for 0"], "no acknowledgement in time");
+    assert_eq!(
+        rig.after(secs(30)),
+        ["note e3 #1 crashes 0", "release e3 for 0"],
+        "no acknowledgement in time"
+    );
     assert_eq!(rig.gone(false), ["release e2 for 0"]);
 }
 
