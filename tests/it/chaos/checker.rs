@@ -7,9 +7,9 @@ use std::{
 
 use super::history::{Account, At, Entry, Subject, Way, What};
 
-/// How long an event may still be on its way to another daemon when its acknowledgement is durable:
-/// between two hubs, a publish is heard at different times.
-const ON_ITS_WAY_MS: i64 = 1000;
+/// How long an event may still be on its way to another daemon when one has the confirmation: a hub sends
+/// what it has read ahead for up to a second, and two hubs hear a publish at different times.
+const ON_ITS_WAY_MS: i64 = 2000;
 /// How much later than the hub the outside may notice that a connection is over.
 const NOTICING: Duration = Duration::from_secs(1);
 
@@ -75,8 +75,8 @@ pub(super) fn offences(
 /// What is known of the events up to some moment.
 #[derive(Default)]
 struct Watch {
-    /// The first confirmation of an event, by the hub's clock.
-    confirmed: BTreeMap<usize, i64>,
+    /// Who has confirmations of an event, and since when by the hub's clock.
+    confirmed: BTreeMap<usize, Vec<(usize, i64)>>,
     /// The last attempt by connection and event.
     attempts: BTreeMap<(usize, usize), u64>,
     /// When connections were seen to end.
@@ -90,8 +90,8 @@ struct Watch {
 impl Watch {
     fn note(&mut self, entry: &Entry) {
         match entry.what {
-            What::Confirmed { event, written, .. } => {
-                self.confirmed.entry(event).or_insert(written);
+            What::Confirmed { event, at, written } => {
+                self.confirmed.entry(event).or_default().push((at.daemon, written));
             }
             What::Disconnected(at) => drop(self.ended.insert(at.connection, entry.after)),
             What::Acknowledged(event, at) | What::Refused { event, at, .. } => {
@@ -104,7 +104,10 @@ impl Watch {
     fn receive(&mut self, subject: &Subject, entry: &Entry) -> Vec<Offence> {
         let What::Received { event, at, attempt, written } = entry.what else { return Vec::new() };
         let mut found = Vec::new();
-        if self.confirmed.get(&event).is_some_and(|confirmed| written > confirmed + ON_ITS_WAY_MS) {
+        let too_late = |(daemon, confirmed): &(usize, i64)| {
+            written > confirmed + if *daemon == at.daemon { 0 } else { ON_ITS_WAY_MS }
+        };
+        if self.confirmed.get(&event).is_some_and(|confirmations| confirmations.iter().any(too_late)) {
             found.push(Offence::AfterConfirmation);
         }
         let before = self.attempts.insert((at.connection, event), attempt);
@@ -200,9 +203,12 @@ mod tests {
     #[test]
     fn nothing_is_sent_again_once_its_acknowledgement_is_confirmed() {
         let confirmed = What::Confirmed { event: 0, at: at(0, 1), written: 100 };
-        let again = |written| judge(&[confirmed, received(0, at(1, 2), 2, written)], &Fates::new());
-        assert_eq!(again(100 + ON_ITS_WAY_MS), []);
-        assert_eq!(again(101 + ON_ITS_WAY_MS), [(Offence::AfterConfirmation, 0)]);
+        let again =
+            |daemon, written| judge(&[confirmed, received(0, at(daemon, 2), 2, written)], &Fates::new());
+        assert_eq!(again(0, 100), []);
+        assert_eq!(again(0, 101), [(Offence::AfterConfirmation, 0)]);
+        assert_eq!(again(1, 100 + ON_ITS_WAY_MS), []);
+        assert_eq!(again(1, 101 + ON_ITS_WAY_MS), [(Offence::AfterConfirmation, 0)]);
     }
 
     #[test]

@@ -17,20 +17,25 @@ const SHOWN: usize = 20;
 pub(super) fn summary(account: &Account, fates: &Fates) -> String {
     let (mut accepted, mut taken, mut received) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut deliveries, mut repeated, mut acks, mut confirmed) = (0, 0, 0, 0);
+    let (mut late, mut durable) = (0, BTreeMap::new());
     let (mut rejected, mut faults, mut connections) = (0, BTreeMap::<_, u32>::new(), 0);
     for entry in &account.entries {
         match entry.what {
             What::Accepted(event) => drop(accepted.insert(event)),
             What::Rejected(_) => rejected += 1,
-            What::Received { event, at, .. } => {
+            What::Received { event, at, written, .. } => {
                 deliveries += 1;
+                late += u32::from(durable.get(&event).is_some_and(|since| written > *since));
                 repeated += u32::from(!received.insert((event, at.daemon)));
             }
             What::Acknowledged(event, _) => {
                 acks += 1;
                 taken.insert(event);
             }
-            What::Confirmed { .. } => confirmed += 1,
+            What::Confirmed { event, written, .. } => {
+                confirmed += 1;
+                durable.entry(event).or_insert(written);
+            }
             What::Connected(..) => connections += 1,
             What::Fault(what) => *faults.entry(what).or_default() += 1,
             What::Disconnected(_) | What::Refused { .. } => {}
@@ -59,8 +64,8 @@ pub(super) fn summary(account: &Account, fates: &Fates) -> String {
     let _ = writeln!(text, "  rejected {rejected}; ended without being taken: {ends:?}");
     let _ = writeln!(
         text,
-        "  {connections} connections; {deliveries} deliveries, {repeated} of them repeated; {acks} acknowledgements, \
-         {confirmed} confirmations"
+        "  {connections} connections; {deliveries} deliveries, {repeated} of them repeated, {late} written when \
+         another daemon had just been confirmed; {acks} acknowledgements, {confirmed} confirmations"
     );
     let _ = writeln!(text, "  faults: {faults:?}");
     text
