@@ -76,13 +76,12 @@ impl Feed {
 
     /// Takes the outcome of a look.
     pub(super) fn fetched(&mut self, events: impl IntoIterator<Item = Fetched>, more: bool) {
+        let void = std::mem::take(&mut self.void);
+        let events = events.into_iter().filter(|_| !void);
+        self.unseen |= void;
         self.fetching = false;
         self.unseen |= more;
         let taken = std::mem::take(&mut self.taken);
-        if std::mem::take(&mut self.void) {
-            self.unseen = true;
-            return;
-        }
         self.ready.extend(events.into_iter().filter(|fetched| !taken.contains(&fetched.delivery.event.id)));
     }
 

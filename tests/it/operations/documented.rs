@@ -25,10 +25,15 @@ fn every_metric_is_on_the_page_and_the_page_has_no_other() {
     // In the table, the name comes first.
     let rows: BTreeSet<&str> = page
         .lines()
-        .filter(|line| line.contains("| gauge |") || line.contains("| counter |") || line.contains("| histogram |"))
+        .filter(|line| {
+            line.contains("| gauge |") || line.contains("| counter |") || line.contains("| histogram |")
+        })
         .filter_map(|line| names(line, '`').next())
         .collect();
     let missing: Vec<_> = registered.difference(&rows).collect();
     let unknown: Vec<_> = rows.difference(&registered).collect();
-    assert!(missing.is_empty() && unknown.is_empty(), "not on the page: {missing:?}; only there: {unknown:?}");
+    assert!(
+        missing.is_empty() && unknown.is_empty(),
+        "not on the page: {missing:?}; only there: {unknown:?}"
+    );
 }
