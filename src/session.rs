@@ -30,10 +30,10 @@ use crate::{
         client_frame::{ClientFrame, ClientMessage, DecodeError, Wishes, decode},
         codes::{CloseReason, ErrorCode},
         event_frame::Delivery,
-        server_frame::{Blocked, ServerMessage},
+        server_frame::ServerMessage,
     },
 };
-use effect::{Admission, Effect, Fetched, Identity, Limits, Page, Refusal};
+use effect::{Admission, Effect, Fetched, Flow, Identity, Limits, Page, Refusal};
 use mailbox::{Mailbox, answers::Nack};
 use rate::{RateWindow, Verdict};
 use ready::Ready;
@@ -151,10 +151,10 @@ impl Session {
         }
     }
 
-    /// How many events are in flight, and why what waits is not sent, if it is not.
+    /// How events flow to the daemon.
     #[must_use]
-    pub fn flow(&self) -> (usize, Option<Blocked>) {
-        self.mailbox().map_or((0, None), |mailbox| (mailbox.in_flight(), mailbox.blocked()))
+    pub fn flow(&self) -> Flow {
+        self.mailbox().map_or_else(Flow::default, Mailbox::flow)
     }
 
     /// Whether several events may be written as one frame.

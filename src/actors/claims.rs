@@ -12,31 +12,36 @@ use crate::{
     domain::{
         clock::{Timestamp, now},
         event::Event,
-        ids::EventId,
+        ids::{EventId, OrchestratorId},
     },
     session::effect::Identity,
 };
 
 /// How much longer than its deadline a claim holds: the connection itself lets go first.
 const MARGIN: Duration = Duration::from_secs(5);
+/// Others are told when a released event may be had, if that is within so long; the sweep tells them of
+/// the rest.
+const SOON: Duration = Duration::from_secs(60);
 
 /// Until when a connection has what it claims now.
 pub(super) fn until(deadline: Duration) -> Timestamp {
     now().wall.plus(deadline.saturating_add(MARGIN))
 }
 
-/// The connection of this hub that a new event is for: of those that want it and do not stand still, the
-/// one with the fewest events in flight.
+/// The connection of this hub that a new event is for: of those that want it and have room, the one with
+/// the fewest events. It is to be told to look.
 pub(super) fn choose(shared: &Shared, event: &Event) -> Option<(Arc<ConnectionHandle>, Claim)> {
-    let mut best: Option<(usize, Arc<ConnectionHandle>)> = None;
+    let mut best: Option<(u32, Arc<ConnectionHandle>)> = None;
     shared.connections.for_orchestrator(&event.orchestrator, |handle| {
-        let load = handle.in_flight();
-        let better = best.as_ref().is_none_or(|(least, _)| load < *least);
-        if better && handle.wants(event) && handle.blocked().is_none() {
+        if let Some(load) = handle.load()
+            && best.as_ref().is_none_or(|(least, _)| load < *least)
+            && handle.wants(event)
+        {
             best = Some((load, handle.clone()));
         }
     });
     let (_, handle) = best?;
+    handle.promise();
     let until = until(shared.limits.redelivery_after(1));
     let claim = Claim { id: event.id.clone(), connection: handle.id, until };
     Some((handle, claim))
@@ -47,20 +52,26 @@ pub(super) fn release(shared: &Arc<Shared>, who: &Identity, ids: Vec<EventId>, d
     let (shared, connection, orchestrator) = (shared.clone(), who.connection, who.orchestrator.clone());
     let not_before = now().wall.plus(delay);
     actix::spawn(async move {
-        let backplane = &shared.backplane;
-        if let Err(error) = backplane.release(&orchestrator, connection, &ids, not_before).await {
+        if let Err(error) = shared.backplane.release(&orchestrator, connection, &ids, not_before).await {
             log::warn!(connection:%, error:%; "claims were not released; they run out");
             return;
         }
-        tokio::time::sleep(delay).await;
-        shared.connections.for_orchestrator(&orchestrator, |handle| handle.hint());
-        if shared.state.has_peers() {
-            let look = NodeCommand::Look { orchestrator };
-            if let Err(error) = backplane.command_all(&look).await {
-                log::warn!(error:%; "other hubs were not told of released events; they look by themselves");
-            }
+        if delay <= SOON {
+            tokio::time::sleep(delay).await;
+            offer(&shared, orchestrator).await;
         }
     });
+}
+
+/// Tells all connections of an orchestrator, at every hub, that there may be something for one of them.
+pub(super) async fn offer(shared: &Shared, orchestrator: OrchestratorId) {
+    shared.connections.for_orchestrator(&orchestrator, |handle| handle.hint());
+    if shared.state.has_peers() {
+        let look = NodeCommand::Look { orchestrator };
+        if let Err(error) = shared.backplane.command_all(&look).await {
+            log::warn!(error:%; "other hubs were not told of released events; they look by themselves");
+        }
+    }
 }
 
 /// Keeps events for longer: the daemon still works on them.

@@ -10,6 +10,7 @@ use rand::seq::SliceRandom as _;
 use uuid::Uuid;
 
 use super::{
+    claims,
     connections::{ConnectionHandle, Credential},
     heartbeat_monitor::HeartbeatMonitor,
     messages::{Admit, Came, CheckRevocations, Closed, DrainAll, DrainLegacy, Obey, Went},
@@ -52,6 +53,8 @@ pub struct ConnectionManager {
     colleagues: Arc<Colleagues>,
     drain_rate: u32,
     gone: Vec<Detach>,
+    /// Whose connections have gone before they had read what was claimed for them.
+    bereft: Vec<OrchestratorId>,
     /// Connections that were told to end, and when their socket is shut down.
     condemned: Vec<(Arc<ConnectionHandle>, Monotonic)>,
 }
@@ -87,7 +90,7 @@ impl ConnectionManager {
         drain_rate: u32,
     ) -> Self {
         let colleagues = Arc::new(Colleagues { monitor, offline_queue });
-        Self { shared, colleagues, drain_rate, gone: Vec::new(), condemned: Vec::new() }
+        Self { shared, colleagues, drain_rate, gone: Vec::new(), bereft: Vec::new(), condemned: Vec::new() }
     }
 
     fn condemn(&mut self, handle: Arc<ConnectionHandle>, reason: CloseReason) {
@@ -110,11 +113,15 @@ impl ConnectionManager {
         if self.gone.is_empty() {
             return;
         }
-        let gone = std::mem::take(&mut self.gone);
+        let (gone, bereft) = (std::mem::take(&mut self.gone), std::mem::take(&mut self.bereft));
         let (shared, me) = (self.shared.clone(), ctx.address());
         spawn_guarded(ctx, async move {
             if shared.backplane.detach(&gone).await.is_err() {
                 me.do_send(StillAttached(gone));
+                return;
+            }
+            for orchestrator in bereft {
+                claims::offer(&shared, orchestrator).await;
             }
         });
     }
@@ -341,6 +348,9 @@ impl Handler<Closed> for ConnectionManager {
             self.shared.metrics.authenticated.dec();
             if self.gone.len() < MAX_DETACHED {
                 self.gone.push(detach(identity));
+                if handle.keep_promises() {
+                    self.bereft.push(identity.orchestrator.clone());
+                }
             }
             if !self.shared.connections.has(&identity.orchestrator) {
                 self.colleagues.monitor.do_send(Went(identity.clone()));

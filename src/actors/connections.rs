@@ -4,6 +4,8 @@
 //! whose peer stops reading freezes its own actor, so everything needed to judge it and to end it lies
 //! here, outside.
 
+mod load;
+
 use std::{
     hash::Hash,
     sync::{
@@ -18,6 +20,7 @@ use dashmap::DashMap;
 use parking_lot::RwLock;
 use socket2::Socket;
 
+use self::load::Load;
 use super::{
     connection::Connection,
     messages::{Deliver, Drain, Evict, Hint, Tick},
@@ -29,14 +32,12 @@ use crate::{
         ids::{ConnectionId, DaemonId, OrchestratorId, SessionId},
         subscription::Subscriptions,
     },
-    protocol::{codes::CloseReason, event_frame::Delivery, server_frame::Blocked},
-    session::effect::Identity,
+    protocol::{codes::CloseReason, event_frame::Delivery},
+    session::effect::{Flow, Identity},
 };
 
 /// How many bytes of events may wait in a connection's mailbox.
 const MAX_QUEUED_BYTES: usize = 1024 * 1024;
-/// No place in [`Blocked::ALL`].
-const NOT_BLOCKED: usize = usize::MAX;
 /// How long peers have to take the close frame of a hub that stops.
 const CLOSING: Duration = Duration::from_millis(250);
 /// How many messages may wait in a connection's mailbox.
@@ -66,9 +67,7 @@ pub struct ConnectionHandle {
     last_seen: AtomicU64,
     deadline: AtomicU64,
     queued_bytes: AtomicUsize,
-    in_flight: AtomicUsize,
-    /// The place of the reason in [`Blocked::ALL`], or [`NOT_BLOCKED`].
-    blocked: AtomicUsize,
+    load: Load,
     /// Since when the mailbox holds something that the actor has not looked at; 0 when it does not.
     unanswered_since: AtomicU64,
     behind: AtomicBool,
@@ -92,8 +91,7 @@ impl ConnectionHandle {
             last_seen: AtomicU64::new(monotonic().0),
             deadline: AtomicU64::new(Monotonic::NEVER.0),
             queued_bytes: AtomicUsize::new(0),
-            in_flight: AtomicUsize::new(0),
-            blocked: AtomicUsize::new(NOT_BLOCKED),
+            load: Load::default(),
             unanswered_since: AtomicU64::new(0),
             behind: AtomicBool::new(true),
             missed: AtomicBool::new(false),
@@ -228,23 +226,31 @@ impl ConnectionHandle {
         self.missed.load(Ordering::Relaxed)
     }
 
-    /// Takes note of how many events are in flight, and why what waits is not sent, if it is not.
-    pub fn set_flow(&self, in_flight: usize, blocked: Option<Blocked>) {
-        self.in_flight.store(in_flight, Ordering::Relaxed);
-        let word = blocked.and_then(|reason| Blocked::ALL.iter().position(|known| *known == reason));
-        self.blocked.store(word.unwrap_or(NOT_BLOCKED), Ordering::Relaxed);
+    /// Takes note of how events flow now.
+    pub fn set_flow(&self, flow: Flow) {
+        self.load.set(flow);
     }
 
-    /// How many events are in flight.
+    /// How events flow, as the connection last said.
     #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+    pub fn flow(&self) -> Flow {
+        self.load.flow()
     }
 
-    /// Why what waits is not sent, if it is not.
+    /// How many events the connection has or was promised, if it can take another.
     #[must_use]
-    pub fn blocked(&self) -> Option<Blocked> {
-        Blocked::ALL.get(self.blocked.load(Ordering::Relaxed)).copied()
+    pub fn load(&self) -> Option<u32> {
+        self.load.with_room()
+    }
+
+    /// An event is claimed for the connection.
+    pub fn promise(&self) {
+        self.load.promise();
+    }
+
+    /// The connection has read what was claimed for it, or will not any more. Whether there was anything.
+    pub fn keep_promises(&self) -> bool {
+        self.load.keep_promises()
     }
 
     /// Whether an event is for this connection, and subscribed to.

@@ -2,7 +2,7 @@
 
 use super::registry::Remembered;
 use crate::domain::{
-    attempt::Attempt,
+    attempt::{Attempt, Ended, MAX_HISTORY},
     clock::Timestamp,
     event::Event,
     ids::{ConnectionId, DaemonId, EventId, OrchestratorId, OrganizationId},
@@ -133,6 +133,26 @@ pub struct Sent {
     pub crashes: u32,
     /// How the earlier deliveries ended, oldest first.
     pub history: Vec<Attempt>,
+}
+
+impl Sent {
+    /// How all deliveries ended. Where nobody wrote down how the latest did, its connection ended first.
+    #[must_use]
+    pub fn told(self) -> Vec<Attempt> {
+        let mut history = self.history;
+        if history.last().map_or(0, |last| last.attempt) < self.attempts {
+            history.drain(..(history.len() + 1).saturating_sub(MAX_HISTORY));
+            history.push(Attempt {
+                attempt: self.attempts,
+                sent_at: self.at,
+                daemon_id: self.daemon,
+                connection_id: self.connection,
+                outcome: Ended::Disconnected,
+                reason: None,
+            });
+        }
+        history
+    }
 }
 
 /// What became of an event to append.

@@ -58,7 +58,7 @@ pub struct Loaded {
     pub attempts: u32,
     /// How often a connection of that daemon broke within seconds of it.
     pub crashes: u32,
-    /// How those deliveries ended, oldest first.
+    /// How those deliveries ended, oldest first; see [`Sent::told`](super::commit::Sent::told).
     pub history: Vec<Attempt>,
 }
 

@@ -39,7 +39,7 @@ pub enum Ended {
     TimedOut,
     /// The daemon refused it with a `nack`.
     Refused,
-    /// The connection ended, in order.
+    /// The connection ended before.
     Disconnected,
     /// The connection broke within seconds.
     Crashed,

@@ -5,7 +5,10 @@ use std::time::Duration;
 use actix_web::{HttpResponse, web};
 
 use super::{HttpState, error::ApiError};
-use crate::{backplane::queue::EventQueue as _, domain::clock::monotonic, telemetry::canary::CanaryHealth};
+use crate::{
+    backplane::queue::EventQueue as _, domain::clock::monotonic, protocol::server_frame::Blocked,
+    telemetry::canary::CanaryHealth,
+};
 
 /// How long the queues may take to be counted; after that the last count stands.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -22,6 +25,15 @@ pub(super) async fn metrics(state: web::Data<HttpState>) -> Result<HttpResponse,
     if let Ok(Ok(backlog)) = tokio::time::timeout(PATIENCE, shared.backplane.backlog()).await {
         shared.metrics.waiting(backlog.queues, backlog.events);
     }
+    let mut blocked = [0_i64; Blocked::ALL.len()];
+    shared.connections.for_each(|handle| {
+        let reason = handle.flow().blocked;
+        let place = reason.and_then(|reason| Blocked::ALL.iter().position(|known| *known == reason));
+        if let Some(count) = place.and_then(|place| blocked.get_mut(place)) {
+            *count += 1;
+        }
+    });
+    shared.metrics.blocked(Blocked::ALL.into_iter().zip(blocked));
     let late = matches!(shared.canary.watch.health(monotonic()), CanaryHealth::Late(_));
     shared.metrics.canary_ok.set(i64::from(!late));
     let rendered = shared.metrics.render();

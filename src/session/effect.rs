@@ -15,7 +15,7 @@ use crate::{
         client_frame::{Auth, Heartbeat},
         codes::CloseReason,
         event_frame::{Delivery, Sending},
-        server_frame::ServerMessage,
+        server_frame::{Blocked, ServerMessage},
     },
 };
 
@@ -267,4 +267,15 @@ impl Limits {
         let delay = schedule.get(index).or(schedule.last());
         delay.copied().unwrap_or(Duration::from_secs(30))
     }
+}
+
+/// How events flow to a daemon (delivery rule 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flow {
+    /// How many events are in flight.
+    pub in_flight: usize,
+    /// How many more may be.
+    pub room: usize,
+    /// Why what waits is not sent, if it is not.
+    pub blocked: Option<Blocked>,
 }

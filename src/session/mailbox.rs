@@ -6,7 +6,7 @@ pub(super) mod answers;
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    effect::{DeliveryNote, Effect, FetchRequest, Fetched, Identity, Limits, Page},
+    effect::{DeliveryNote, Effect, FetchRequest, Fetched, Flow, Identity, Limits, Page},
     feed::{Feed, READ_AHEAD},
     window::{InFlight, State, Window},
 };
@@ -132,6 +132,12 @@ impl Mailbox {
         }
     }
 
+    /// How events flow now.
+    pub(super) fn flow(&self) -> Flow {
+        let (in_flight, blocked) = (self.in_flight(), self.blocked());
+        Flow { in_flight, room: self.max_in_flight.saturating_sub(in_flight), blocked }
+    }
+
     /// Whether an event is in flight here, put off, or about to be sent.
     pub(super) fn is_on_its_way(&self, id: &EventId) -> bool {
         self.window.contains(id) || self.feed.ids().any(|ready| ready == id)
@@ -247,7 +253,8 @@ impl Mailbox {
                 flight.end(&self.identity, Ended::TimedOut, None);
                 self.give_up(&id, Cause::MaxAttempts, out);
             } else if flight.any {
-                self.window.remove(&id);
+                flight.end(&self.identity, Ended::TimedOut, None);
+                self.let_go(&id, out);
                 release.push(id);
             } else if self.stopped || self.max_in_flight == 0 || outbound >= MAX_OUTBOUND_BYTES {
                 self.window.postpone(&id, now.mono.plus(RETRY));
@@ -400,6 +407,15 @@ impl Mailbox {
             self.quarantine = Some((flight.id.clone(), now.mono.plus(CRASH_SPAN)));
         }
         self.window.sent(flight, now.mono.plus(ack_deadline));
+    }
+
+    /// Another connection gets it: what happened here is written down.
+    fn let_go(&mut self, id: &EventId, out: &mut Vec<Effect>) {
+        if let Some(InFlight { id, attempt: attempts, crashes, sent_at, history, .. }) =
+            self.window.remove(id)
+        {
+            out.push(Effect::Note(DeliveryNote { id, attempts, at: sent_at.1, crashes, history }));
+        }
     }
 
     fn give_up(&mut self, id: &EventId, cause: Cause, out: &mut Vec<Effect>) {

@@ -21,7 +21,7 @@ mod told;
 mod unfiled;
 
 pub use claims::Claim;
-pub use entries::{Entry, LoadedEntry};
+pub use entries::{Delivered, Entry, LoadedEntry};
 pub use idempotency::KeyedAnswer;
 pub use in_flight::{Delivery, KnownDelivery};
 pub use ledger::Ledger;

@@ -15,7 +15,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-use crate::protocol::codes::CloseReason;
+use crate::protocol::{codes::CloseReason, server_frame::Blocked};
 
 const LATENCY_BUCKETS: [f64; 7] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0];
 const SLOW_BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0];
@@ -25,6 +25,7 @@ const SLOW_BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 3
 pub struct Metrics {
     registry: Registry,
     connections: IntGaugeVec,
+    blocked: IntGaugeVec,
     closes: IntCounterVec,
     drops: IntCounterVec,
     malformed: IntCounterVec,
@@ -211,6 +212,13 @@ impl Metrics {
             started: add.add(Gauge::new("process_start_time_seconds", "Start time since the Unix epoch."))?,
             ingress: IngressMetrics::new(&add)?,
             routing: RoutingMetrics::new(&add)?,
+            blocked: add.add(IntGaugeVec::new(
+                Opts::new(
+                    "hub_connections_blocked",
+                    "Connections for which events wait, by what holds them back.",
+                ),
+                &["reason"],
+            ))?,
             closes: add.counters("hub_closes_total", "Closed connections by close code.", &["code"])?,
             drops: add.counters("hub_events_dropped_total", "Events that are not kept.", &["reason"])?,
             malformed: add.counters(
@@ -238,6 +246,13 @@ impl Metrics {
     pub fn waiting(&self, queues: u64, events: u64) {
         self.queues.set(i64::try_from(queues).unwrap_or(i64::MAX));
         self.queue_depth.set(i64::try_from(events).unwrap_or(i64::MAX));
+    }
+
+    /// Sets how many connections stand still, for each reason.
+    pub fn blocked(&self, counts: impl IntoIterator<Item = (Blocked, i64)>) {
+        for (reason, count) in counts {
+            self.blocked.with_label_values(&[reason.as_str()]).set(count);
+        }
     }
 
     /// Counts a closed connection.

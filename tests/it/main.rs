@@ -21,6 +21,7 @@ mod framework;
 mod http;
 mod ingress;
 mod isolation;
+mod mailbox;
 mod mistakes;
 mod operations;
 mod protocol;

@@ -64,8 +64,7 @@ impl Connection {
             }
         }
         self.write(&mut sendings, now, ctx);
-        let (in_flight, blocked) = self.session.flow();
-        self.handle.set_flow(in_flight, blocked);
+        self.handle.set_flow(self.session.flow());
         self.handle.set_deadline(self.session.next_deadline());
     }
 
@@ -202,6 +201,7 @@ impl Connection {
                 log::debug!(connection:% = connection.handle.id, error:%; "the queue cannot be read; trying again");
             }
             connection.drive(ctx, |session, now, out| session.on_page(page.ok(), now, out));
+            connection.handle.keep_promises();
         }));
     }
 

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::{EmbeddedBackplane, shelf::history, sweep};
+use super::{EmbeddedBackplane, shelf::delivery, sweep};
 use crate::{
     backplane::{
         Result,
-        commit::{CommitBatch, CommitOutcome},
+        commit::{CommitBatch, CommitOutcome, Sent},
         queue::{
             Backlog, EventQueue, Expired, LegacyClaim, LegacySource, Loaded, QUEUE_CAPACITY, RECENT_ACKS,
             Waiting,
@@ -59,12 +59,14 @@ impl EventQueue for EmbeddedBackplane {
                     for id in ids {
                         if let Some(entry) = transaction.load(&orchestrator, &daemon, &id)? {
                             let body = Bytes::from(entry.body);
+                            let sent =
+                                entry.delivered.map(|last| delivery(&id, &daemon, &last)).transpose()?;
                             loaded.push(Loaded {
                                 id,
                                 body,
-                                attempts: entry.attempts,
-                                crashes: entry.crashes,
-                                history: entry.history.as_deref().map(history).unwrap_or_default(),
+                                attempts: sent.as_ref().map_or(0, |sent| sent.attempts),
+                                crashes: sent.as_ref().map_or(0, |sent| sent.crashes),
+                                history: sent.map(Sent::told).unwrap_or_default(),
                             });
                         }
                     }

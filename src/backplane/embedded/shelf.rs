@@ -19,7 +19,7 @@ use crate::{
     },
     store::{
         Result, StoreError,
-        queue_file::{self, Claim, Delivery, Ledger, StoredReceipt, Transaction, UnfiledLetter},
+        queue_file::{self, Claim, Delivered, Delivery, Ledger, StoredReceipt, Transaction, UnfiledLetter},
     },
 };
 
@@ -52,8 +52,24 @@ fn json(history: &[Attempt]) -> Result<String> {
 }
 
 /// A history as it was written down. What cannot be read costs an explanation, not an event.
-pub(super) fn history(json: &str) -> Vec<Attempt> {
+fn history(json: &str) -> Vec<Attempt> {
     serde_json::from_str(json).unwrap_or_default()
+}
+
+/// What is known of the deliveries of an event to one daemon instance.
+///
+/// # Errors
+/// When the hub never wrote it.
+pub(super) fn delivery(id: &EventId, daemon: &DaemonId, delivered: &Delivered) -> Result<Sent> {
+    Ok(Sent {
+        id: id.clone(),
+        daemon: daemon.clone(),
+        connection: ConnectionId::parse(&delivered.connection).map_err(foreign)?,
+        attempts: delivered.attempts,
+        at: delivered.at,
+        crashes: delivered.crashes,
+        history: history(&delivered.history),
+    })
 }
 
 fn books(ledger: &Ledger) -> Result<Books> {

@@ -13,7 +13,7 @@ use crate::{
     domain::{
         attempt::{Attempt, MAX_HISTORY},
         clock::Timestamp,
-        ids::{DaemonId, OrchestratorId},
+        ids::{ConnectionId, DaemonId, EventId, OrchestratorId},
     },
 };
 
@@ -46,6 +46,18 @@ impl InFlight {
             conn_id: sent.connection.to_string(),
             crashes: sent.crashes,
             history: newest(&sent.history).to_vec(),
+        }
+    }
+
+    /// How the deliveries ended. What somebody else wrote names no connection, and tells nothing more.
+    pub(super) fn told(self, id: &EventId, daemon: &DaemonId) -> Vec<Attempt> {
+        let Self { sent_at: at, attempts, crashes, history, .. } = self;
+        match ConnectionId::parse(&self.connection_id) {
+            Ok(connection) => {
+                let (id, daemon) = (id.clone(), daemon.clone());
+                Sent { id, daemon, connection, attempts, at, crashes, history }.told()
+            }
+            Err(_) => history,
         }
     }
 

@@ -116,7 +116,7 @@ impl EventQueue for RedisBackplane {
                 body: Bytes::from(body),
                 attempts: record.attempts,
                 crashes: record.crashes,
-                history: record.history,
+                history: record.told(id, daemon),
             })
         });
         Ok(found.collect())

@@ -84,7 +84,7 @@ impl MemoryShelf {
                 body: entry.body.clone(),
                 attempts: sent.map_or(0, |sent| sent.attempts),
                 crashes: sent.map_or(0, |sent| sent.crashes),
-                history: sent.map(|sent| sent.history.clone()).unwrap_or_default(),
+                history: sent.map(|sent| sent.clone().told()).unwrap_or_default(),
             })
         };
         ids.iter().filter_map(load).collect()

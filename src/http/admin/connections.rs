@@ -19,6 +19,7 @@ use crate::{
         ids::{ConnectionId, OrganizationId},
     },
     http::{HttpState, error::ApiError},
+    protocol::server_frame::Blocked,
 };
 
 /// How many connections are looked through at once for those of a tenant.
@@ -41,10 +42,19 @@ pub(super) struct Connection {
     connected_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     last_heartbeat: Timestamp,
+    /// How many events are in flight, if this hub holds the connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_flight: Option<usize>,
+    /// Why what waits is not sent, if it is not and this hub holds the connection: `window`, `slow_peer`,
+    /// `paused`, `draining` or `quarantine`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked_reason: Option<&'static str>,
 }
 
-impl From<ConnectionView> for Connection {
-    fn from(view: ConnectionView) -> Self {
+impl Connection {
+    /// A connection, with how events flow to it if this hub holds it.
+    pub(super) fn of(view: ConnectionView, state: &HttpState) -> Self {
+        let flow = state.shared().connections.get(view.id).map(|handle| handle.flow());
         Self {
             id: view.id.to_string(),
             node_id: view.node.to_string(),
@@ -54,6 +64,8 @@ impl From<ConnectionView> for Connection {
             organization_id: view.organization.map(|id| id.to_string()),
             connected_at: view.connected_at,
             last_heartbeat: view.last_heartbeat,
+            in_flight: flow.map(|flow| flow.in_flight),
+            blocked_reason: flow.and_then(|flow| flow.blocked).map(Blocked::as_str),
         }
     }
 }
@@ -132,7 +144,8 @@ pub(super) async fn list(
         }
     }
     let next = after.filter(|_| more).map(|id| id.to_string());
-    Ok(HttpResponse::Ok().json(List::new(items.into_iter().map(Connection::from).collect(), next)))
+    let items = items.into_iter().map(|view| Connection::of(view, &state)).collect();
+    Ok(HttpResponse::Ok().json(List::new(items, next)))
 }
 
 /// The connection that a path names.
@@ -168,7 +181,7 @@ pub(super) async fn get(
 ) -> Result<HttpResponse, ApiError> {
     let scope = viewer(&request, &state).await?;
     let view = find(&state, &path, scope.as_ref()).await?;
-    Ok(HttpResponse::Ok().json(Connection::from(view)))
+    Ok(HttpResponse::Ok().json(Connection::of(view, &state)))
 }
 
 /// Close a connection

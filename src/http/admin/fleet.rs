@@ -293,7 +293,7 @@ pub(super) async fn detail(
         member: known.into(),
         metrics_history: backplane.metrics_history(&id).await.unwrap_or_default(),
         daemons,
-        live: live.into_iter().map(Connection::from).collect(),
+        live: live.into_iter().map(|view| Connection::of(view, &state)).collect(),
         uptime,
     }))
 }

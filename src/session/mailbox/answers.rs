@@ -1,6 +1,6 @@
 //! What a daemon says about the events that it was sent.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{Effect, Mailbox, State};
 use crate::{
@@ -12,9 +12,9 @@ use crate::{
     protocol::client_frame::MAX_POSTPONEMENT,
 };
 
-/// For how long an event that was refused for the first time is put off, when the daemon does not say;
-/// it doubles with each attempt (delivery rule 5).
-const FIRST_DELAY: Duration = Duration::from_secs(1);
+/// What the delay of a refused event is made of, when the daemon names none: it doubles with each attempt,
+/// the first included (delivery rule 5).
+const DELAY_UNIT: Duration = Duration::from_secs(1);
 
 /// How a daemon refuses events.
 #[derive(Debug, Clone, Default)]
@@ -55,22 +55,24 @@ impl Mailbox {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
+        let mut shared: BTreeMap<Duration, Vec<EventId>> = BTreeMap::new();
         for id in ids {
             let Some((flight, State::Sent | State::Reloading)) = self.window.get(id) else { continue };
             flight.end(&self.identity, Ended::Refused, nack.reason.clone());
-            let doubled = FIRST_DELAY * 2_u32.saturating_pow(flight.attempt.saturating_sub(1));
+            let doubled = DELAY_UNIT.saturating_mul(2_u32.saturating_pow(flight.attempt));
             let delay = nack.delay.unwrap_or(doubled).min(MAX_POSTPONEMENT);
             if nack.terminal {
                 self.give_up(id, Cause::Rejected, out);
             } else if flight.attempt >= self.limits.max_attempts {
                 self.give_up(id, Cause::MaxAttempts, out);
             } else if flight.any {
-                self.window.remove(id);
-                out.push(Effect::Release { ids: vec![id.clone()], delay });
+                self.let_go(id, out);
+                shared.entry(delay).or_default().push(id.clone());
             } else {
                 self.window.delay(id, now.mono.plus(delay));
             }
         }
+        out.extend(shared.into_iter().map(|(delay, ids)| Effect::Release { ids, delay }));
         self.on_due(now, out);
     }
 

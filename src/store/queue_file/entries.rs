@@ -39,12 +39,23 @@ pub struct Entry<'a> {
 pub struct LoadedEntry {
     /// Its JSON.
     pub body: Vec<u8>,
-    /// How often it was written to a socket of that instance.
+    /// Its deliveries to that instance, if there were any.
+    pub delivered: Option<Delivered>,
+}
+
+/// How an event was delivered to one daemon instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// How often.
     pub attempts: u32,
-    /// How often a connection of that instance broke within seconds of it.
+    /// The last time.
+    pub at: Timestamp,
+    /// On which connection then.
+    pub connection: String,
+    /// How often a connection broke within seconds of it.
     pub crashes: u32,
-    /// How those deliveries ended, as JSON; `None` where there were none.
-    pub history: Option<String>,
+    /// How the deliveries ended, as JSON.
+    pub history: String,
 }
 
 impl Transaction<'_> {
@@ -119,17 +130,26 @@ impl Transaction<'_> {
             .filter(queue_entries::event_id.eq(id.as_str()))
             .select((
                 queue_entries::body,
-                in_flight::attempts.nullable(),
-                in_flight::crashes.nullable(),
-                in_flight::history.nullable(),
+                (
+                    in_flight::attempts,
+                    in_flight::sent_at_ms,
+                    in_flight::connection,
+                    in_flight::crashes,
+                    in_flight::history,
+                )
+                    .nullable(),
             ))
-            .first::<(Vec<u8>, Option<i64>, Option<i64>, Option<String>)>(self.connection)
+            .first::<(Vec<u8>, Option<(i64, i64, String, i64, String)>)>(self.connection)
             .optional()?;
-        Ok(found.map(|(body, attempts, crashes, history)| LoadedEntry {
+        Ok(found.map(|(body, delivered)| LoadedEntry {
             body,
-            attempts: attempts.map_or(0, count),
-            crashes: crashes.map_or(0, count),
-            history,
+            delivered: delivered.map(|(attempts, at, connection, crashes, history)| Delivered {
+                attempts: count(attempts),
+                at: Timestamp(at),
+                connection,
+                crashes: count(crashes),
+                history,
+            }),
         }))
     }
 

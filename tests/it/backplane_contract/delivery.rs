@@ -131,7 +131,7 @@ pub(crate) async fn a_redriven_event_waits_as_if_it_were_new<H: Harness>(_: &H, 
     }
     assert_eq!(waiting(backplane, "vp_1").await, ["other", "poison"], "at the present time");
     let found = backplane.load(&orchestrator("vp_1"), &daemon("d1"), &[id("poison")]).await;
-    assert_eq!(found, Ok(vec![loaded("poison", 0)]));
+    assert_eq!(found, Ok(vec![loaded("poison", None)]));
     assert_eq!(backplane.expire(later).await, Ok(Vec::new()), "although its own time was over");
     assert_eq!(commit(backplane, |group| group.acks.push(ack("poison"))).await.acknowledged, 1);
     assert_eq!(books(backplane).await.acknowledged, 1);
@@ -140,14 +140,20 @@ pub(crate) async fn a_redriven_event_waits_as_if_it_were_new<H: Harness>(_: &H, 
 pub(crate) async fn what_is_known_of_deliveries_comes_back<H: Harness>(_: &H, backplane: &H::Backplane) {
     let at = now();
     let all = history(MAX_HISTORY + 1, at);
+    let told = Sent { crashes: 2, history: all.clone(), ..sent("told", "d1", 11) };
+    let untold = Sent { history: all[..MAX_HISTORY].to_vec(), ..sent("untold", "d1", 11) };
     commit(backplane, |group| {
-        group.stores.push(event("e", at));
-        group.sent.push(Sent { crashes: 2, history: all.clone(), ..sent("e", "d1", 12) });
+        group.stores.extend([event("told", at), event("untold", at)]);
+        group.sent.extend([told.clone(), untold.clone()]);
     })
     .await;
-    let found = backplane.load(&orchestrator("vp_1"), &daemon("d1"), &[id("e")]).await;
-    let expected = Loaded { crashes: 2, history: all[1..].to_vec(), ..loaded("e", 12) };
-    assert_eq!(found, Ok(vec![expected]));
+    let found = backplane.load(&orchestrator("vp_1"), &daemon("d1"), &[id("told"), id("untold")]).await;
+    let told = Loaded { history: all[1..].to_vec(), ..loaded("told", Some(&told)) };
+    let untold = loaded("untold", Some(&untold));
+    assert_eq!(found, Ok(vec![told, untold.clone()]));
+    let last = untold.history.last().expect("an attempt");
+    assert_eq!((last.attempt, last.outcome), (11, Ended::Disconnected), "nobody said how it ended");
+    assert_eq!(untold.history.len(), MAX_HISTORY);
 }
 
 pub(crate) async fn every_end_has_a_receipt<H: Harness>(_: &H, backplane: &H::Backplane) {

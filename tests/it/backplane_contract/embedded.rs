@@ -82,12 +82,13 @@ async fn what_was_committed_is_there_after_a_kill() {
 async fn what_was_committed_survives(end: fn(Embedded) -> Embedded) {
     let hub = Embedded::start().await;
     let at = now();
+    let latest = sent("first", "d1", 3);
     commit(&hub.backplane, |group| {
         group.completed.push(ack("completed"));
         group.stores.extend(["taken", "poison", "first", "second"].map(|name| event(name, at)));
         group.acks.push(ack("taken"));
         group.dead.push(dead("poison"));
-        group.sent.push(sent("first", "d1", 3));
+        group.sent.push(latest.clone());
     })
     .await;
     let before = hub.backplane.ledger(&orchestrator("vp_1")).await.expect("readable");
@@ -98,7 +99,7 @@ async fn what_was_committed_survives(end: fn(Embedded) -> Embedded) {
     let recent = ["completed", "taken", "poison"].map(|name| (orchestrator("vp_1"), id(name)));
     assert_eq!(hub.backplane.recently_acknowledged().await, Ok(recent.to_vec()));
     let loaded = hub.backplane.load(&orchestrator("vp_1"), &daemon("d1"), &[id("first")]).await;
-    assert_eq!(loaded, Ok(vec![super::fixtures::loaded("first", 3)]));
+    assert_eq!(loaded, Ok(vec![super::fixtures::loaded("first", Some(&latest))]));
     let known = ["completed", "taken", "poison"].map(|name| event(name, at));
     commit(&hub.backplane, |group| group.stores.extend(known)).await;
     commit(&hub.backplane, |group| group.stores.push(event("third", at))).await;

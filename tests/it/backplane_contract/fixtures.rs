@@ -103,9 +103,15 @@ pub(crate) fn sent(name: &str, to: &str, attempts: u32) -> Sent {
     }
 }
 
-/// What is read of the event that [`event`] makes, after so many deliveries.
-pub(crate) fn loaded(name: &str, attempts: u32) -> Loaded {
-    Loaded { id: id(name), body: body(name).into(), attempts, crashes: 0, history: Vec::new() }
+/// What is read of the event that [`event`] makes, after the deliveries of which `latest` was the last.
+pub(crate) fn loaded(name: &str, latest: Option<&Sent>) -> Loaded {
+    Loaded {
+        id: id(name),
+        body: body(name).into(),
+        attempts: latest.map_or(0, |sent| sent.attempts),
+        crashes: latest.map_or(0, |sent| sent.crashes),
+        history: latest.map(|sent| sent.clone().told()).unwrap_or_default(),
+    }
 }
 
 /// Commits changes to one orchestrator's queue, at `at`.

@@ -201,7 +201,7 @@ pub(crate) async fn only_what_still_waits_is_loaded_in_the_order_asked_for<H: Ha
     commit(backplane, |group| group.acks.push(ack("b"))).await;
     let asked = ids(&["c", "b", "never", "a"]);
     let found = backplane.load(&orchestrator("vp_1"), &daemon("d1"), &asked).await.expect("readable");
-    let expected = ["c", "a"].map(|name| loaded(name, 0));
+    let expected = ["c", "a"].map(|name| loaded(name, None));
     assert_eq!(found, expected);
 }
 

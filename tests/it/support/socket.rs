@@ -2,6 +2,8 @@
 
 mod listening;
 
+pub(crate) use listening::ids_in;
+
 use std::net::{SocketAddr, TcpStream};
 
 use chrono::Utc;

@@ -20,6 +20,17 @@ pub(crate) struct Closed {
     pub(crate) reason: String,
 }
 
+/// The ids of the events in a frame, one or several, in order.
+#[track_caller]
+pub(crate) fn ids_in(frame: &Value) -> Vec<String> {
+    let id = |event: &Value| event["eventId"].as_str().unwrap().to_owned();
+    match frame["type"].as_str() {
+        Some("event") => vec![id(&frame["payload"])],
+        Some("batch") => frame["payload"]["events"].as_array().unwrap().iter().map(id).collect(),
+        _ => panic!("no events: {frame}"),
+    }
+}
+
 /// What the hub does next.
 #[derive(Debug)]
 enum Received {
