@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := test
 CARGO ?= cargo
 
-.PHONY: test deps fmt fmt-check lint docs unit bench
+.PHONY: test deps fmt fmt-check lint docs unit bench chaos
 
 # Everything that must hold before a change goes in. One after the other, so that the closing lines
 # are those of the test runner.
@@ -39,3 +39,8 @@ unit:
 bench:
 	$(CARGO) build --release --locked
 	$(CARGO) run --release --locked --manifest-path bench/Cargo.toml
+
+# Traffic while hubs and Redis are killed, and a check of the history: CHAOS_SECONDS (60), CHAOS_SEED
+# (random), CHAOS_MODE (redis or embedded; both). Prints the seed; see docs/operations.md.
+chaos:
+	$(CARGO) test --locked --test it chaos::for_as_long_as_it_is_told_to -- --ignored --exact

@@ -9,7 +9,10 @@
 //! A push to a connection that is behind is only a hint: what it announces is in the queue, and the
 //! next look finds it in its place. So nothing overtakes, and there is no second replay path.
 
-use std::collections::{HashSet, VecDeque};
+use std::{
+    collections::{HashSet, VecDeque},
+    time::Duration,
+};
 
 use super::effect::Fetched;
 use crate::domain::{clock::Monotonic, ids::EventId};
@@ -18,6 +21,10 @@ use crate::domain::{clock::Monotonic, ids::EventId};
 pub(super) const READ_AHEAD: usize = 64;
 /// With fewer events read ahead than this, the next look is worth its round trip.
 const LOW_WATER: usize = 16;
+
+/// For how long what was read ahead is sent without another look: while the window was full, another
+/// daemon may have taken it.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// How many acknowledgements are held against a look that is under way. More cost a redelivery.
 const MAX_TAKEN: usize = 1024;
@@ -32,6 +39,10 @@ pub(super) struct Feed {
     /// After a failed look: not before this.
     retry_at: Option<Monotonic>,
     ready: VecDeque<Fetched>,
+    /// When the oldest page of them came.
+    read_at: Monotonic,
+    /// The look that is under way leaves out what was given up since: it does not count.
+    void: bool,
     /// Acknowledged while a look is under way, which may have found them before.
     taken: HashSet<EventId>,
 }
@@ -65,6 +76,9 @@ impl Feed {
 
     /// Takes the outcome of a look.
     pub(super) fn fetched(&mut self, events: impl IntoIterator<Item = Fetched>, more: bool) {
+        let void = std::mem::take(&mut self.void);
+        let events = events.into_iter().filter(|_| !void);
+        self.unseen |= void;
         self.fetching = false;
         self.unseen |= more;
         let taken = std::mem::take(&mut self.taken);
@@ -75,6 +89,7 @@ impl Feed {
     pub(super) fn failed(&mut self, retry_at: Monotonic) {
         (self.fetching, self.unseen, self.retry_at) = (false, true, Some(retry_at));
         self.taken = HashSet::new();
+        self.void = false;
     }
 
     /// The next event to send.
@@ -115,6 +130,21 @@ impl Feed {
         self.ready.retain(|fetched| fetched.delivery.event.id != *id);
         if self.fetching && self.taken.len() < MAX_TAKEN {
             self.taken.insert(id.clone());
+        }
+    }
+
+    /// Notes when a page came, before it is taken.
+    pub(super) fn page_came(&mut self, now: Monotonic) {
+        if self.ready.is_empty() {
+            self.read_at = now;
+        }
+    }
+
+    /// Gives up what was read ahead too long ago; the next look finds what still waits.
+    pub(super) fn forget_stale(&mut self, now: Monotonic) {
+        if !self.ready.is_empty() && now.since(self.read_at) > FRESH {
+            self.ready = VecDeque::new();
+            (self.unseen, self.void) = (true, self.fetching);
         }
     }
 

@@ -166,6 +166,7 @@ impl Mailbox {
         match page {
             None => self.feed.failed(now.mono.plus(RETRY)),
             Some(Page { events, more, waiting }) => {
+                self.feed.page_came(now.mono);
                 self.backlog = self.grew || waiting > 0;
                 self.queued = waiting.saturating_sub(self.window.len());
                 let window = &self.window;
@@ -317,6 +318,9 @@ impl Mailbox {
     /// nothing is left.
     fn advance(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.lift_quarantine(now.mono);
+        if self.has_room() {
+            self.feed.forget_stale(now.mono);
+        }
         let mut reload = Vec::new();
         while self.has_room()
             && let Some(id) = self.window.next_ripe()

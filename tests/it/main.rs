@@ -13,6 +13,7 @@ mod authentication;
 mod backplane_contract;
 mod backplane_contract_redis;
 mod bad_days;
+mod chaos;
 mod daemon_api;
 mod delivery;
 mod fleet;

@@ -172,3 +172,25 @@ fn more_is_read_when_the_read_ahead_runs_low() {
     let sent: Vec<_> = names[3..].iter().flat_map(|name| rig.ack(&[name])).collect();
     assert!(sent.contains(&"event e20 #1".into()) && sent.contains(&"caught up".into()));
 }
+
+#[test]
+fn what_was_read_ahead_long_ago_is_looked_for_again() {
+    let mut rig = Rig::looking(limits());
+    assert_eq!(rig.page(page(&["e1", "e2", "e3", "e4"], false)), ["event e1 #1", "event e2 #1"]);
+    rig.wait(millis(1000));
+    assert_eq!(rig.ack(&["e1"]), ["taken e1", "event e3 #1"]);
+    rig.wait(millis(1));
+    assert_eq!(rig.ack(&["e2"]), ["taken e2", "fetch 65 beside [e3]"], "a sibling may have taken e4");
+    assert_eq!(rig.page(page(&["e5"], false)), ["event e5 #1", "caught up"]);
+}
+
+#[test]
+fn a_look_that_left_out_what_was_given_up_is_repeated() {
+    let mut rig = Rig::looking(limits());
+    let sent = rig.page(page(&["e1", "e2", "e3"], true));
+    assert_eq!(sent, ["event e1 #1", "event e2 #1", "fetch 64 beside [e1,e2,e3]"]);
+    rig.wait(millis(1001));
+    assert_eq!(rig.ack(&["e1"]), ["taken e1"], "the look is under way, without e3");
+    assert_eq!(rig.page(page(&["e4"], false)), ["fetch 65 beside [e2]"], "e4 does not go before it");
+    assert_eq!(rig.page(page(&["e3", "e4"], false)), ["event e3 #1"]);
+}

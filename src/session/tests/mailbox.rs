@@ -196,7 +196,8 @@ fn a_suspect_that_breaks_nothing_in_time_holds_up_nobody() {
     let mut rig = Rig::looking(Limits { max_in_flight: 10, ..patient() });
     let suspect = Fetched { crashes: 2, attempts: 2, ..Fetched::fresh(event("e1")) };
     rig.page(Some(Page { events: vec![suspect, fetched("e2", 0)], more: false, waiting: 2 }));
-    assert_eq!(rig.after(secs(5)), ["event e2 #1", "caught up"]);
+    assert_eq!(rig.after(secs(5)), ["fetch 73 beside [e1]"]);
+    assert_eq!(rig.page(page(&["e2"], false)), ["event e2 #1", "caught up"]);
 }
 
 #[test]

@@ -42,7 +42,8 @@ fn an_event_that_is_gone_frees_the_window() {
     let mut rig = Rig::looking(patient());
     rig.page(page(&["e1", "e2", "e3"], false));
     assert_eq!(rig.after(secs(30)), ["reload e1,e2"]);
-    assert_eq!(rig.reloaded(&["e1", "e2"], &["e2"]), ["event e2 #2", "event e3 #1", "caught up"]);
+    assert_eq!(rig.reloaded(&["e1", "e2"], &["e2"]), ["event e2 #2", "fetch 65 beside [e2]"]);
+    assert_eq!(rig.page(page(&["e3"], false)), ["event e3 #1", "caught up"]);
 }
 
 #[test]
@@ -64,7 +65,9 @@ fn attempts_of_earlier_connections_count() {
     assert!(rig.after(secs(299)).is_empty(), "the fourth attempt waits 300 s");
     assert_eq!(rig.after(secs(1)), ["reload e1"]);
     assert_eq!(rig.reloaded(&["e1"], &["e1"]), ["event e1 #5"]);
-    assert_eq!(rig.after(secs(300)), ["dead e2 #10 max_attempts", "dead e3 #10 max_attempts", "caught up"]);
+    assert_eq!(rig.after(secs(300)), ["dead e2 #10 max_attempts", "fetch 65 beside [e1]"]);
+    let out = rig.page(Some(Page { events: vec![old("e3", 10)], more: false, waiting: 1 }));
+    assert_eq!(out, ["dead e3 #10 max_attempts", "caught up"]);
 }
 
 #[test]
@@ -72,7 +75,8 @@ fn a_dead_letter_makes_room() {
     let mut rig = Rig::looking(Limits { max_attempts: 1, ..patient() });
     rig.page(page(&["e1", "e2", "e3"], false));
     let out = rig.after(secs(30));
-    assert_eq!(out, ["dead e1 #1 max_attempts", "dead e2 #1 max_attempts", "event e3 #1", "caught up"]);
+    assert_eq!(out, ["dead e1 #1 max_attempts", "dead e2 #1 max_attempts", "fetch 66 beside []"]);
+    assert_eq!(rig.page(page(&["e3"], false)), ["event e3 #1", "caught up"]);
 }
 
 #[test]

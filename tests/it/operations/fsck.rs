@@ -8,7 +8,6 @@ use tempfile::TempDir;
 
 use crate::support::{
     event::Event,
-    hub::{Hub, JWT_SECRET},
     identity::{Identity, unique},
     in_both_modes,
     redis::RedisServer,
@@ -24,13 +23,6 @@ in_both_modes! {
     only_the_orchestrator_asked_for_is_looked_at,
 }
 
-fn command(hub: &Hub, redis: Option<&RedisServer>, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_neolith-hub"));
-    command.env_clear().env("HUB_DATA_DIR", hub.data_dir()).env("DAEMON_JWT_SECRET", JWT_SECRET);
-    command.envs(redis.map(|redis| ("REDIS_URL", redis.url())));
-    command.arg("fsck").args(words).output().unwrap()
-}
-
 /// What a world's mode keeps its queues in.
 struct Store<'a> {
     world: &'a World,
@@ -40,7 +32,7 @@ struct Store<'a> {
 impl Store<'_> {
     fn fsck(&self, words: &[&str]) -> Output {
         let redis = (self.mode == Mode::Redis).then(|| self.world.redis());
-        command(&self.world.hub, redis, words)
+        self.world.hub.tool(redis, &[&["fsck"], words].concat())
     }
 
     /// What it reports: the kinds of findings with their subjects, in order.
@@ -266,7 +258,7 @@ fn a_store_that_cannot_be_looked_into_is_no_clean_one() {
     let world = Mode::Redis.start();
     // Nobody listens there, and there is no file
     let nobody = RedisServer::not_started();
-    let output = command(&world.hub, Some(&nobody), &[]);
+    let output = world.hub.tool(Some(&nobody), &["fsck"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let empty = TempDir::new().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_neolith-hub"));

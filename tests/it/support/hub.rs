@@ -5,7 +5,7 @@ use std::{
     fs,
     io::Write,
     path::Path,
-    process::Command,
+    process::{Command, Output},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -175,6 +175,25 @@ impl Hub {
     pub(crate) fn restart_unready(&mut self) {
         self.kill();
         self.launch();
+    }
+
+    /// Starts it again on the same port and data after [`Self::kill`], and waits until it is alive,
+    /// ready or not.
+    pub(crate) fn start_again(&mut self) {
+        self.launch();
+    }
+
+    /// Whether its process runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| process.exit_status().is_none())
+    }
+
+    /// Runs another command of the binary on its data, and on `redis` if it uses that.
+    pub(crate) fn tool(&self, redis: Option<&RedisServer>, words: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_neolith-hub"));
+        command.env_clear().env("HUB_DATA_DIR", self.data_dir()).env("DAEMON_JWT_SECRET", JWT_SECRET);
+        command.envs(redis.map(|redis| ("REDIS_URL", redis.url())));
+        command.args(words).output().unwrap()
     }
 }
 

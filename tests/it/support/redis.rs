@@ -76,6 +76,11 @@ impl RedisServer {
         }
     }
 
+    /// Kills it without warning, as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        self.process.as_mut().unwrap().kill();
+    }
+
     /// Freezes it: connections stay open and nothing is answered.
     pub(crate) fn pause(&mut self) {
         self.process.as_mut().unwrap().signal(Signal::STOP);
