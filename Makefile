@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := test
 CARGO ?= cargo
 
-.PHONY: test deps fmt fmt-check lint docs unit bench chaos
+.PHONY: test deps fmt fmt-check lint docs unit simulate soak bench chaos
 
 # Everything that must hold before a change goes in. One after the other, so that the closing lines
 # are those of the test runner.
@@ -32,8 +32,20 @@ lint:
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
 
+# How many seconds of fresh seeds the simulator tries; a plain `cargo test` tries two.
+SIM_SECONDS ?= 60
+
 unit:
-	$(CARGO) test --locked
+	SIM_SECONDS=$(SIM_SECONDS) $(CARGO) test --locked
+
+# Only the simulator: see docs/simulation.md.
+simulate:
+	SIM_SECONDS=$(SIM_SECONDS) $(CARGO) test --locked --lib simulation
+
+# An hour of it, optimised.
+soak: SIM_SECONDS = 3600
+soak:
+	SIM_SECONDS=$(SIM_SECONDS) $(CARGO) test --locked --profile soak --lib simulation
 
 # Figures, not promises: see bench/.
 bench:

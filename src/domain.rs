@@ -13,6 +13,7 @@ pub mod health;
 pub mod ids;
 pub mod ingress;
 pub mod mention;
+pub(crate) mod mutant;
 pub mod notice;
 pub mod queued_message;
 pub mod recent_ids;

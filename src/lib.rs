@@ -26,5 +26,7 @@ pub mod domain;
 pub mod http;
 pub mod protocol;
 pub mod session;
+#[cfg(test)]
+mod simulation;
 pub mod store;
 pub mod telemetry;

@@ -25,6 +25,7 @@ use crate::{
     domain::{
         clock::{Monotonic, Now},
         ids::EventId,
+        mutant::{Mutant, planted},
     },
     protocol::{
         client_frame::{ClientFrame, ClientMessage, DecodeError, Wishes, decode},
@@ -138,7 +139,8 @@ impl Session {
 
     /// The connection must end, for a reason that lies outside the protocol's frames.
     pub fn close(&mut self, reason: CloseReason, now: Now, out: &mut Vec<Effect>) {
-        if !matches!(self.phase, Phase::Closed) {
+        let lives_on = reason == CloseReason::SessionTerminated && planted(Mutant::ReplacedLivesOn);
+        if !matches!(self.phase, Phase::Closed) && !lives_on {
             self.on_gone(false, now, out);
             out.push(Effect::Close(reason));
         }
@@ -246,7 +248,7 @@ impl Session {
         let Some(ids) = self.admitted_answers(ids, &request_id, now, out) else { return };
         let Phase::Ready(ready) = &mut self.phase else { return };
         ready.mailbox.on_ack(&ids, now, out);
-        if confirm && ready.wishes().confirm {
+        if confirm && ready.wishes().confirm || planted(Mutant::ConfirmedUnasked) {
             out.push(Effect::Confirm { ids, request_id });
         }
     }

@@ -146,6 +146,7 @@ impl EventRouter {
     /// Everything may have happened while the bus was away: look through queues and lists.
     fn on_restored(&mut self, ctx: &mut Context<Self>) {
         self.shared.state.set_bus(true);
+        self.recent.was_deaf_until(now().wall);
         if self.was_lost {
             self.shared.metrics.backplane_reconnects.inc();
         }
@@ -301,7 +302,7 @@ impl EventRouter {
             if event.audience == Audience::Any { claims::choose(&self.shared, &event) } else { None };
         let (chosen, claim) = chosen.unzip();
         if origin != Origin::Peer && self.shared.queue.store_claimed(event.clone(), claim).is_err() {
-            self.recent.forget(&event.orchestrator, &event.id);
+            self.recent.forget(&event.orchestrator, &event.id, now().wall);
             log::log!(self.shared.first_of_its_kind("buffer_full"), event = event.id.as_str();
                 "the buffer before the store is full; an event is dropped");
             return Routed::NoRoom;
@@ -460,7 +461,8 @@ impl Handler<Forget> for EventRouter {
     type Result = ();
 
     fn handle(&mut self, Forget(ids): Forget, ctx: &mut Self::Context) {
-        guarded(ctx, |_| ids.iter().for_each(|(orchestrator, id)| self.recent.forget(orchestrator, id)));
+        let now = now().wall;
+        guarded(ctx, |_| ids.iter().for_each(|(orchestrator, id)| self.recent.forget(orchestrator, id, now)));
     }
 }
 

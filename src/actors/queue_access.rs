@@ -403,6 +403,7 @@ impl QueueAccess {
             let granted = claims.next().flatten();
             // However many daemons have tried it before, each try counts.
             fetched.attempts = fetched.attempts.max(granted.unwrap_or_default());
+            fetched.claimed_until = Some(until);
             granted.is_some()
         });
         Ok(events)
@@ -438,6 +439,7 @@ impl QueueAccess {
                     attempts: loaded.attempts,
                     crashes: loaded.crashes,
                     history: loaded.history,
+                    claimed_until: None,
                 }),
                 Trust::No => {
                     let (event, orchestrator) = (loaded.id.as_str(), who.orchestrator.as_str());

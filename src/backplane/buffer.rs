@@ -15,6 +15,7 @@ use crate::domain::{
     clock::Timestamp,
     event::Event,
     ids::{DaemonId, EventId, OrchestratorId, OrganizationId},
+    mutant::{Mutant, planted},
     subscription::Subscriptions,
 };
 
@@ -178,7 +179,9 @@ impl CommitBuffer {
         group.sent.retain(|sent| sent.id != ack.id);
         if let Some(event) = &overtaken {
             group.claims.retain(|claim| claim.id != ack.id);
-            group.completed.push(ack);
+            if !planted(Mutant::CompletionForgotten) {
+                group.completed.push(ack);
+            }
             self.bytes = self.bytes.saturating_sub(event.body.len());
         } else if group.acks.len() < MAX_ACKS {
             group.acks.push(ack);

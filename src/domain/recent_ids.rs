@@ -9,6 +9,7 @@ use std::{
 use super::{
     clock::Timestamp,
     ids::{EventId, OrchestratorId},
+    mutant::{Mutant, planted},
 };
 
 /// What is known of an event id.
@@ -57,7 +58,7 @@ impl RecentIds {
         now: Timestamp,
     ) -> Sighting {
         let fingerprint = self.fingerprint(orchestrator, id);
-        if !self.seen.insert(fingerprint) {
+        if !self.seen.insert(fingerprint) && !planted(Mutant::DedupeMissing) {
             return Sighting::Seen;
         }
         self.order.push_back((fingerprint, now));
@@ -65,7 +66,9 @@ impl RecentIds {
             && let Some((oldest, at)) = self.order.pop_front()
         {
             self.seen.remove(&oldest);
-            self.horizon = self.horizon.max(at);
+            if !planted(Mutant::HorizonForgotten) {
+                self.horizon = self.horizon.max(at);
+            }
         }
         if published <= self.horizon { Sighting::Unsure } else { Sighting::New }
     }
@@ -75,10 +78,17 @@ impl RecentIds {
         let _ = self.observe(orchestrator, id, now, now);
     }
 
-    /// Forgets an id that was observed but could not be accepted, so that its retry is no duplicate.
-    pub fn forget(&mut self, orchestrator: &OrchestratorId, id: &EventId) {
+    /// Events may have passed unseen until `now`: the memory cannot vouch for any from before.
+    pub fn was_deaf_until(&mut self, now: Timestamp) {
+        self.horizon = self.horizon.max(now);
+    }
+
+    /// Forgets an id that was observed but could not be accepted, so that its retry is no duplicate;
+    /// whether another hub accepted it by then, only the store can tell.
+    pub fn forget(&mut self, orchestrator: &OrchestratorId, id: &EventId, now: Timestamp) {
         let fingerprint = self.fingerprint(orchestrator, id);
         self.seen.remove(&fingerprint);
+        self.was_deaf_until(now);
     }
 
     /// How many ids are remembered.
@@ -139,11 +149,22 @@ mod tests {
     }
 
     #[test]
+    fn what_may_have_passed_unseen_is_left_to_the_store() {
+        let mut recent = RecentIds::new(10, Timestamp(0));
+        assert_eq!(recent.observe(&vp(), &id("a"), Timestamp(5), Timestamp(5)), Sighting::New);
+        recent.was_deaf_until(Timestamp(20));
+        assert_eq!(recent.observe(&vp(), &id("a"), Timestamp(5), Timestamp(21)), Sighting::Seen);
+        assert_eq!(recent.observe(&vp(), &id("b"), Timestamp(15), Timestamp(21)), Sighting::Unsure);
+        assert_eq!(recent.observe(&vp(), &id("c"), Timestamp(21), Timestamp(21)), Sighting::New);
+    }
+
+    #[test]
     fn a_refused_event_may_be_tried_again() {
         let mut recent = RecentIds::new(4, Timestamp(0));
         assert_eq!(recent.observe(&vp(), &id("a"), Timestamp(1), Timestamp(1)), Sighting::New);
-        recent.forget(&vp(), &id("a"));
-        assert_eq!(recent.observe(&vp(), &id("a"), Timestamp(1), Timestamp(2)), Sighting::New);
+        recent.forget(&vp(), &id("a"), Timestamp(2));
+        assert_eq!(recent.observe(&vp(), &id("a"), Timestamp(1), Timestamp(3)), Sighting::Unsure);
+        assert_eq!(recent.observe(&vp(), &id("b"), Timestamp(3), Timestamp(3)), Sighting::New);
     }
 
     #[test]

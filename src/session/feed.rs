@@ -15,7 +15,11 @@ use std::{
 };
 
 use super::effect::Fetched;
-use crate::domain::{clock::Monotonic, ids::EventId};
+use crate::domain::{
+    clock::Monotonic,
+    ids::EventId,
+    mutant::{Mutant, planted},
+};
 
 /// How many events are read ahead of the window at most.
 pub(super) const READ_AHEAD: usize = 64;
@@ -28,6 +32,12 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// How many acknowledgements are held against a look that is under way. More cost a redelivery.
 const MAX_TAKEN: usize = 1024;
+
+/// For how long a push may come behind a look that has brought the same event: hubs hear a publish one
+/// after the other, and the first of them may have stored it.
+const LATE_PUSH: Duration = Duration::from_secs(5);
+/// How many events that came from the queue are remembered for that.
+const MAX_OVERTAKEN: usize = 256;
 
 /// The state of the feed.
 #[derive(Debug, Default)]
@@ -45,6 +55,8 @@ pub(super) struct Feed {
     void: bool,
     /// Acknowledged while a look is under way, which may have found them before.
     taken: HashSet<EventId>,
+    /// Sent from the queue, or taken over another connection, and when: their pushes may still come.
+    overtaken: VecDeque<(EventId, Monotonic)>,
 }
 
 impl Feed {
@@ -81,7 +93,10 @@ impl Feed {
         self.unseen |= void;
         self.fetching = false;
         self.unseen |= more;
-        let taken = std::mem::take(&mut self.taken);
+        let mut taken = std::mem::take(&mut self.taken);
+        if planted(Mutant::TakenReadAhead) {
+            taken.clear();
+        }
         self.ready.extend(events.into_iter().filter(|fetched| !taken.contains(&fetched.delivery.event.id)));
     }
 
@@ -94,11 +109,37 @@ impl Feed {
 
     /// The next event to send.
     pub(super) fn next(&mut self) -> Option<Fetched> {
-        let next = self.ready.pop_front();
+        let backwards = planted(Mutant::LastInFirstOut);
+        let next = if backwards { self.ready.pop_back() } else { self.ready.pop_front() };
         if self.ready.is_empty() {
             self.ready = VecDeque::new();
         }
         next
+    }
+
+    /// Notes that an event from the queue is sent, or that it was taken without being in flight here.
+    pub(super) fn overtakes_push(&mut self, id: &EventId, now: Monotonic) {
+        self.forget_overtaken(now);
+        if self.overtaken.len() >= MAX_OVERTAKEN {
+            self.overtaken.pop_front();
+        }
+        self.overtaken.push_back((id.clone(), now));
+    }
+
+    /// Whether a push comes too late: the event was found in the queue and sent already, or taken.
+    pub(super) fn is_overtaken(&mut self, id: &EventId, now: Monotonic) -> bool {
+        self.forget_overtaken(now);
+        self.overtaken.iter().any(|(overtaken, _)| overtaken == id)
+    }
+
+    /// Forgets the events whose pushes cannot come any more, and gives their memory back.
+    pub(super) fn forget_overtaken(&mut self, now: Monotonic) {
+        while self.overtaken.front().is_some_and(|(_, at)| now.since(*at) > LATE_PUSH) {
+            self.overtaken.pop_front();
+        }
+        if self.overtaken.is_empty() && self.overtaken.capacity() > 0 {
+            self.overtaken = VecDeque::new();
+        }
     }
 
     /// The event that is sent next.
@@ -113,7 +154,8 @@ impl Feed {
 
     /// Whether the feed has caught up; if so, it is live again.
     pub(super) fn catch_up(&mut self) -> bool {
-        let done = self.behind && !self.unseen && !self.fetching && self.ready.is_empty();
+        let unseen = self.unseen && !planted(Mutant::HintForgotten);
+        let done = self.behind && !unseen && !self.fetching && self.ready.is_empty();
         if done {
             self.behind = false;
         }

@@ -16,6 +16,7 @@ use crate::{
         clock::{Monotonic, Now},
         event::Audience,
         ids::EventId,
+        mutant::{Mutant, planted},
         subscription::Subscriptions,
     },
     protocol::{
@@ -144,7 +145,8 @@ impl Mailbox {
     }
 
     pub(super) fn on_event(&mut self, delivery: &Arc<Delivery>, now: Now, out: &mut Vec<Effect>) {
-        if self.window.contains(&delivery.event.id) {
+        let id = &delivery.event.id;
+        if self.window.contains(id) || self.feed.is_overtaken(id, now.mono) {
             return;
         }
         if self.feed.is_behind() || !self.has_room() || !self.wants(delivery) {
@@ -188,18 +190,29 @@ impl Mailbox {
         let read = found.is_some();
         let mut found = found.unwrap_or_default();
         for id in asked {
-            let Some((flight, State::Reloading)) = self.window.get(id) else { continue };
-            if !read || self.outbound >= MAX_OUTBOUND_BYTES {
-                self.window.postpone(id, now.mono.plus(RETRY));
+            let Some((_, state @ (State::Reloading | State::Returning))) = self.window.get(id) else {
+                continue;
+            };
+            // The daemon may have lowered its window meanwhile.
+            let fits = state == State::Reloading || self.window.len() <= self.max_in_flight;
+            if !read || self.outbound >= MAX_OUTBOUND_BYTES || !fits {
+                let at = now.mono.plus(RETRY);
+                if state == State::Reloading {
+                    self.window.postpone(id, at)
+                } else {
+                    self.window.delay(id, at)
+                }
                 continue;
             }
+            let Some((flight, _)) = self.window.get(id) else { continue };
             let (attempts, crashes) = (flight.attempt, flight.crashes);
             let history = std::mem::take(&mut flight.history);
             match found.iter().position(|fetched| fetched.delivery.event.id == *id) {
                 Some(at) if !self.stopped => {
                     let delivery = found.swap_remove(at).delivery;
                     if self.wants(&delivery) {
-                        self.send(Fetched { delivery, attempts, crashes, history }, now, out);
+                        let again = Fetched::fresh(delivery);
+                        self.send(Fetched { attempts, crashes, history, ..again }, now, out);
                     } else {
                         self.window.remove(id);
                         // It stays in the queue, for whoever subscribes again.
@@ -307,11 +320,12 @@ impl Mailbox {
     }
 
     fn has_room(&self) -> bool {
-        self.may_send() && self.quarantine.is_none() && self.window.len() < self.max_in_flight
+        let most = self.max_in_flight + usize::from(planted(Mutant::WindowOverfilled));
+        self.may_send() && self.quarantine.is_none() && self.window.len() < most
     }
 
     fn may_send(&self) -> bool {
-        !self.stopped && self.outbound < MAX_OUTBOUND_BYTES
+        !self.stopped && (self.outbound < MAX_OUTBOUND_BYTES || planted(Mutant::SlowPeerFed))
     }
 
     /// Sends what was put off and what was read ahead, reads more when that runs low, and goes live when
@@ -336,10 +350,17 @@ impl Mailbox {
             if is_suspect(next) && self.window.len() > 0 {
                 break;
             }
+            if next.claimed_until.is_some_and(|until| until <= now.wall) {
+                // By now another connection may have it.
+                self.feed.next();
+                self.feed.hint();
+                continue;
+            }
             if let Some(fetched) = self.feed.next()
                 && self.wants(&fetched.delivery)
             {
                 self.queued = self.queued.saturating_sub(1);
+                self.feed.overtakes_push(&fetched.delivery.event.id, now.mono);
                 self.send(fetched, now, out);
             }
         }
@@ -364,9 +385,9 @@ impl Mailbox {
 
     fn send(&mut self, fetched: Fetched, now: Now, out: &mut Vec<Effect>) {
         let suspect = is_suspect(&fetched);
-        let Fetched { delivery, attempts, crashes, history } = fetched;
+        let Fetched { delivery, attempts, crashes, history, claimed_until } = fetched;
         let event = &delivery.event;
-        if event.expires_at.is_some_and(|end| end <= now.wall) {
+        if event.expires_at.is_some_and(|end| end <= now.wall) && !planted(Mutant::ExpiredSent) {
             // The queue counts it as expired.
             self.window.remove(&event.id);
             return;
@@ -377,7 +398,8 @@ impl Mailbox {
             out.push(Effect::DeadLetter { id, cause, attempts, history });
             return;
         }
-        let attempt = attempts + 1;
+        let again = attempts > 0 && planted(Mutant::AttemptNotCounted);
+        let attempt = if again { attempts } else { attempts + 1 };
         let (size, ack_deadline) = (delivery.size(), self.limits.redelivery_after(attempt));
         self.outbound += size;
         self.sent += 1;
@@ -390,7 +412,9 @@ impl Mailbox {
             return;
         }
         let any = event.audience == Audience::Any;
-        if any && attempt > 1 {
+        // What was read ahead may not be claimed for long any more.
+        let in_time = claimed_until.is_none_or(|until| until >= now.wall.plus(ack_deadline));
+        if any && (attempt > 1 || !in_time) {
             out.push(Effect::Extend { ids: vec![event.id.clone()], span: ack_deadline });
         }
         let flight = InFlight {

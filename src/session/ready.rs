@@ -246,7 +246,7 @@ impl Ready {
         }
         if self.ping_due <= now.mono {
             self.ping_due = now.mono.plus(self.limits.ping_interval);
-            self.mailbox.shrink();
+            self.mailbox.shrink(now);
             out.push(Effect::Ping);
         }
         self.mailbox.on_due(now, out);

@@ -4,13 +4,12 @@
 //! ```text
 //!          due                 read again
 //!   Sent ───────► Reloading ───────────────► Sent
-//!    │ nack                ▲
-//!    ▼            room     │
-//!   Delayed ────► Ripe ────┘
-//!           due
+//!    │ nack                                   ▲
+//!    ▼      due         room                  │
+//!   Delayed ────► Ripe ────► Returning ───────┘
 //! ```
 //!
-//! `Sent` and `Reloading` fill the window; what waits on a `nack` has left it. Every operation costs
+//! `Sent`, `Reloading` and `Returning` fill the window; what waits on a `nack` has left it. Every operation costs
 //! O(log n), and there is one moment to wake up at, not a timer for each event.
 
 use std::{
@@ -23,6 +22,7 @@ use crate::domain::{
     attempt::{Attempt, Ended, MAX_HISTORY},
     clock::{Monotonic, Timestamp},
     ids::EventId,
+    mutant::{Mutant, planted},
 };
 
 /// One event that was sent and is not acknowledged.
@@ -70,8 +70,10 @@ impl InFlight {
 pub(super) enum State {
     /// Written to the socket.
     Sent,
-    /// Being read again, to be sent again.
+    /// Being read again, to be sent again to a daemon that may have it.
     Reloading,
+    /// Being read again, to be sent again to a daemon that refused it.
+    Returning,
     /// Put off by the daemon.
     Delayed,
     /// Put off, and the time is over: it waits for room.
@@ -80,7 +82,7 @@ pub(super) enum State {
 
 impl State {
     fn fills(self) -> bool {
-        matches!(self, Self::Sent | Self::Reloading)
+        matches!(self, Self::Sent | Self::Reloading | Self::Returning)
     }
 }
 
@@ -124,13 +126,16 @@ impl Window {
         self.remove(&id);
         self.in_flight += 1;
         self.entries.insert(id.clone(), Entry { flight, state: State::Sent, ticket: 0 });
-        self.schedule(&id, due);
+        if !planted(Mutant::RedeliveryForgotten) {
+            self.schedule(&id, due);
+        }
     }
 
     /// Removes an event and tells what was known of it.
     pub(super) fn remove(&mut self, id: &EventId) -> Option<InFlight> {
         let entry = self.entries.remove(id)?;
-        self.in_flight -= usize::from(entry.state.fills());
+        let leaks = entry.state == State::Reloading && planted(Mutant::WindowLeaks);
+        self.in_flight -= usize::from(entry.state.fills() && !leaks);
         if entry.state == State::Ripe {
             self.ripe.retain(|ripe| ripe != id);
         }
@@ -164,7 +169,7 @@ impl Window {
     /// The next event whose delay is over; it is in the window again, being read.
     pub(super) fn next_ripe(&mut self) -> Option<EventId> {
         let id = self.ripe.pop_front()?;
-        self.change(&id, State::Reloading);
+        self.change(&id, State::Returning);
         Some(id)
     }
 

@@ -6,6 +6,7 @@ use crate::{
     domain::{
         clock::Timestamp,
         ids::{ConnectionId, EventId, OrchestratorId},
+        mutant::{Mutant, planted},
     },
 };
 
@@ -61,7 +62,7 @@ fn grant(asking: &Asking<'_>, claimed: Option<Claimed>) -> (Option<u32>, Option<
         return (Some(before.saturating_sub(1)), Some(Claimed { until: asking.until, ..claimed }));
     }
     let lives = claimed.holder.is_some_and(|holder| asking.living.contains(&holder));
-    let held = lives && claimed.until > asking.now;
+    let held = lives && claimed.until > asking.now && !planted(Mutant::ClaimedTwice);
     let others = asking.living.iter().any(|other| *other != asking.connection);
     let courtesy = claimed.last == me && others && asking.now < claimed.not_before.plus(CLAIM_COURTESY);
     if held || asking.now < claimed.not_before || courtesy {

@@ -14,6 +14,7 @@ use crate::{
         clock::Timestamp,
         event::Event,
         ids::{EventId, OrchestratorId, OrganizationId},
+        mutant::{Mutant, planted},
     },
 };
 
@@ -113,7 +114,7 @@ impl<'a, S: Shelf> Group<'a, S> {
         if waited {
             self.books.queued = self.books.queued.saturating_sub(1);
             self.outcome.acknowledged += 1;
-        } else if new {
+        } else if new || planted(Mutant::RepeatCounted) {
             self.books.accepted += 1;
         } else {
             return Ok(());
@@ -124,7 +125,7 @@ impl<'a, S: Shelf> Group<'a, S> {
     }
 
     fn store(&mut self, event: &Event) -> Result<StoreOutcome, S::Error> {
-        if self.shelf.is_remembered(self.orchestrator, &event.id)? {
+        if self.shelf.is_remembered(self.orchestrator, &event.id)? && !planted(Mutant::TakenStoredAgain) {
             return Ok(StoreOutcome::AlreadyAcknowledged);
         }
         let time = queue_time(event.timestamp, self.now);
@@ -181,8 +182,8 @@ impl<'a, S: Shelf> Group<'a, S> {
         }
         // The books may be younger than the dead letter.
         match self.books.dead.checked_sub(1) {
-            Some(dead) => self.books.dead = dead,
-            None => self.books.accepted += 1,
+            Some(dead) if !planted(Mutant::RedriveNotCounted) => self.books.dead = dead,
+            _ => self.books.accepted += 1,
         }
         self.outcome.redriven += 1;
         Ok(())
@@ -221,14 +222,17 @@ impl<'a, S: Shelf> Group<'a, S> {
     }
 
     fn drop_overflow(&mut self) -> Result<(), S::Error> {
-        let excess = self.books.queued.saturating_sub(QUEUE_CAPACITY);
-        if excess == 0 {
+        let mut excess = self.books.queued.saturating_sub(QUEUE_CAPACITY);
+        if excess > 0 && planted(Mutant::TrimOffByOne) {
+            excess += 1;
+        }
+        if excess == 0 || planted(Mutant::TrimForgotten) {
             return Ok(());
         }
         for id in self.shelf.oldest(self.orchestrator, excess)? {
             self.shelf.remove(self.orchestrator, &id)?;
             self.books.queued = self.books.queued.saturating_sub(1);
-            self.books.lost.dropped += 1;
+            self.books.lost.dropped += u64::from(!planted(Mutant::DropNotCounted));
             let organization = &self.organization;
             let receipt = Receipt::bare(&id, self.orchestrator, organization, Outcome::Dropped, self.now);
             self.receipts.push(receipt);

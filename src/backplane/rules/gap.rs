@@ -5,6 +5,7 @@ use crate::domain::{
     clock::Timestamp,
     gap::Gap,
     ids::{DaemonId, OrchestratorId},
+    mutant::{Mutant, planted},
 };
 
 /// What was lost since the daemon was last told, or, if it never was, since any daemon of the
@@ -23,7 +24,7 @@ pub fn tell<S: Shelf>(
     if told != Some(books.lost) {
         shelf.write_told(orchestrator, daemon, books.lost, now)?;
     }
-    let gap = books.lost.since(told.unwrap_or(books.told));
+    let gap = books.lost.since(told.unwrap_or(books.told)).filter(|_| !planted(Mutant::GapNotAnnounced));
     if books.told != books.lost {
         books.told = books.lost;
         shelf.write_books(orchestrator, &books)?;

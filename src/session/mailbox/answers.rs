@@ -8,6 +8,7 @@ use crate::{
         attempt::{Cause, Ended},
         clock::Now,
         ids::EventId,
+        mutant::{Mutant, planted},
     },
     protocol::client_frame::MAX_POSTPONEMENT,
 };
@@ -35,11 +36,20 @@ impl Mailbox {
         let mut taken = Vec::with_capacity(ids.len());
         for id in ids {
             let flight = self.window.remove(id);
+            if flight.is_none() && planted(Mutant::AckLostOnTakeOver) {
+                continue;
+            }
             taken.push((id.clone(), flight.as_ref().map_or(0, |flight| flight.attempt)));
             match flight {
                 Some(flight) => first = first.or(Some(flight.sent_at.0)),
-                None => self.feed.forget(id),
+                None => {
+                    self.feed.forget(id);
+                    self.feed.overtakes_push(id, now.mono);
+                }
             }
+        }
+        if planted(Mutant::AckDropped) {
+            taken.pop();
         }
         let waited = first.map(|sent_at| now.mono.since(sent_at));
         out.push(Effect::Acknowledge { ids: taken, waited });
@@ -57,7 +67,10 @@ impl Mailbox {
     ) {
         let mut shared: BTreeMap<Duration, Vec<EventId>> = BTreeMap::new();
         for id in ids {
-            let Some((flight, State::Sent | State::Reloading)) = self.window.get(id) else { continue };
+            let Some((flight, State::Sent | State::Reloading | State::Returning)) = self.window.get(id)
+            else {
+                continue;
+            };
             flight.end(&self.identity, Ended::Refused, nack.reason.clone());
             let doubled = DELAY_UNIT.saturating_mul(2_u32.saturating_pow(flight.attempt));
             let delay = nack.delay.unwrap_or(doubled).min(MAX_POSTPONEMENT);
@@ -106,7 +119,8 @@ impl Mailbox {
     }
 
     /// Gives memory back that an idle connection does not need.
-    pub(in crate::session) fn shrink(&mut self) {
+    pub(in crate::session) fn shrink(&mut self, now: Now) {
+        self.feed.forget_overtaken(now.mono);
         self.window.shrink();
     }
 }

@@ -48,6 +48,29 @@ fn an_event_that_a_page_brought_is_not_pushed_again() {
 }
 
 #[test]
+fn the_push_of_an_event_that_was_taken_meanwhile_comes_too_late() {
+    let mut rig = Rig::looking(limits());
+    assert_eq!(rig.page(page(&["e1"], false)), ["event e1 #1", "caught up"]);
+    assert_eq!(rig.ack(&["e1"]), ["taken e1"]);
+    assert!(rig.push(&event("e1")).is_empty(), "another hub had stored it first");
+    assert_eq!(rig.ack(&["e2"]), ["taken e2"], "sent by an earlier connection");
+    assert!(rig.push(&event("e2")).is_empty());
+    rig.wait(secs(6));
+    assert_eq!(rig.push(&event("e1")), ["event e1 #1"], "no push is under way for so long");
+}
+
+#[test]
+fn no_more_than_a_few_hundred_late_pushes_are_remembered() {
+    let mut rig = Rig::looking(Limits { message_limit: 1_000, ..limits() });
+    rig.page(empty_queue());
+    for name in names(0..257) {
+        rig.ack(&[&name]);
+    }
+    assert_eq!(rig.push(&event("e0")), ["event e0 #1"], "the oldest is forgotten");
+    assert!(rig.push(&event("e1")).is_empty());
+}
+
+#[test]
 fn an_event_that_was_pushed_is_not_sent_again_from_a_page() {
     let mut rig = Rig::live(Limits { max_in_flight: 9, ..limits() });
     rig.push(&event("e1"));

@@ -68,6 +68,48 @@ fn a_dead_letter_tells_how_every_attempt_ended() {
 }
 
 #[test]
+fn what_was_read_again_waits_when_the_window_was_lowered_meanwhile() {
+    let mut rig = holding(&["e1", "e2"]);
+    rig.nack(&["e1"], r#","delayMs":0"#);
+    rig.after(millis(1));
+    rig.frame("flow", r#"{"maxInFlight":1}"#);
+    assert!(rig.reloaded(&["e1"], &["e1"]).is_empty(), "e2 fills it");
+    assert_eq!(rig.ack(&["e2"]), ["taken e2"]);
+    assert_eq!(rig.after(secs(1)), ["reload e1"]);
+    assert_eq!(rig.reloaded(&["e1"], &["e1"]), ["event e1 #2"]);
+}
+
+#[test]
+fn a_window_that_was_lowered_below_what_is_in_flight_still_gets_redeliveries() {
+    let mut rig = holding(&["e1", "e2"]);
+    rig.frame("flow", r#"{"maxInFlight":1}"#);
+    assert_eq!(rig.after(secs(30)), ["reload e1,e2"]);
+    assert_eq!(rig.reloaded(&["e1", "e2"], &["e1", "e2"]), ["event e1 #2", "event e2 #2"]);
+}
+
+/// A page with one event that only this connection is to have, for so long.
+fn claimed(name: &str, rig: &Rig, span: std::time::Duration) -> Fetched {
+    Fetched { claimed_until: Some(rig.now.wall.plus(span)), ..Fetched::fresh(shared(name)) }
+}
+
+#[test]
+fn what_was_read_ahead_is_asked_for_again_when_its_claim_has_run_out() {
+    let mut rig = Rig::looking(patient());
+    let events = vec![fetched("e1", 0), fetched("e2", 0), claimed("e3", &rig, millis(900))];
+    rig.page(Some(Page { events, more: false, waiting: 3 }));
+    rig.wait(millis(900));
+    assert_eq!(rig.ack(&["e1"]), ["taken e1", "fetch 65 beside [e2]"], "by now another one may have e3");
+}
+
+#[test]
+fn a_claim_that_ends_before_the_acknowledgement_is_due_is_extended() {
+    let mut rig = Rig::looking(Limits { max_in_flight: 9, ..patient() });
+    let events = vec![claimed("e1", &rig, secs(30)), claimed("e2", &rig, secs(29))];
+    let out = rig.page(Some(Page { events, more: false, waiting: 2 }));
+    assert_eq!(out, ["event e1 #1", "event e2 #1", "extend e2 by 30000", "caught up"]);
+}
+
+#[test]
 fn refusing_what_is_not_in_flight_means_nothing() {
     let mut rig = holding(&["e1"]);
     assert!(rig.nack(&["e9"], r#","terminal":true"#).is_empty());
