@@ -97,13 +97,20 @@ impl Accepted {
 pub struct Intake {
     shared: Arc<Shared>,
     router: Addr<EventRouter>,
+    patient: bool,
 }
 
 impl Intake {
     /// An intake that hands events to `router`.
     #[must_use]
     pub fn new(shared: Arc<Shared>, router: Addr<EventRouter>) -> Self {
-        Self { shared, router }
+        Self { shared, router, patient: false }
+    }
+
+    /// The same for somebody who can wait for the next group commit.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self { patient: true, ..self }
     }
 
     /// Takes a batch in. One verdict for each, in order; when this returns, whatever was accepted is
@@ -151,7 +158,8 @@ impl Intake {
         if routed.len() != accepted.len() {
             return Err(IntakeError::Router);
         }
-        let unwritable = self.shared.queue.durable().await?;
+        let queue = &self.shared.queue;
+        let unwritable = if self.patient { queue.durable_in_turn().await? } else { queue.durable().await? };
         let mut lost = Vec::new();
         let verdicts = accepted.iter().zip(routed).map(|(event, routed)| {
             if unwritable.contains(&event.orchestrator) {

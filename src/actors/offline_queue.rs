@@ -123,7 +123,7 @@ async fn write_for_ever(shared: Arc<Shared>, interval: Duration) {
 }
 
 async fn write_once(shared: &Shared, queue: &QueueAccess) {
-    let (batch, waiters) = queue.take();
+    let batch = queue.take();
     let mut retry = RETRY.0;
     let mut unwritable = HashSet::new();
     while !batch.is_empty() {
@@ -146,7 +146,7 @@ async fn write_once(shared: &Shared, queue: &QueueAccess) {
             }
         }
     }
-    queue.committed(waiters, &Arc::new(unwritable));
+    queue.written(unwritable);
 }
 
 async fn write(shared: &Shared, batch: &CommitBatch) -> crate::backplane::Result<CommitOutcome> {

@@ -3,13 +3,17 @@
 //! The worker threads put changes in under a short lock; [`super::offline_queue::OfflineQueue`] writes
 //! them as group commits. Nothing here waits for the backplane unless it asks for an answer.
 
+mod pending;
+
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use thiserror::Error;
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore};
 
+pub use self::pending::Unwritable;
+use self::pending::{Pending, Written};
 use super::{
     claims,
     ingress_rules::{IngressRules, Trust},
@@ -55,17 +59,6 @@ pub enum QueueError {
     /// What was to be committed is not yet; it still may be.
     #[error("the store did not answer in time")]
     Timeout,
-}
-
-/// The orchestrators whose queues could not be written, however often one tries.
-pub type Unwritable = Arc<HashSet<OrchestratorId>>;
-type Waiter = oneshot::Sender<Unwritable>;
-
-struct Pending {
-    buffer: CommitBuffer,
-    /// What is being written.
-    committing: Option<Arc<CommitBatch>>,
-    waiters: Vec<Waiter>,
 }
 
 struct Shared {
@@ -132,7 +125,7 @@ impl QueueAccess {
         commit_size: usize,
         first_deadline: Duration,
     ) -> Self {
-        let pending = Pending { buffer: CommitBuffer::new(capacity), committing: None, waiters: Vec::new() };
+        let pending = Pending::new(CommitBuffer::new(capacity));
         Self(Arc::new(Shared {
             pending: Mutex::new(pending),
             filled: Notify::new(),
@@ -264,8 +257,7 @@ impl QueueAccess {
     pub async fn settled(&self, who: &Identity) -> Result<(), QueueError> {
         let concerned = {
             let pending = self.0.pending.lock();
-            let writing = pending.committing.as_ref().is_some_and(|batch| batch.concerns(&who.orchestrator));
-            writing || pending.buffer.concerns(&who.orchestrator, &who.daemon)
+            pending.is_writing(&who.orchestrator) || pending.buffer.concerns(&who.orchestrator, &who.daemon)
         };
         if concerned {
             self.durable().await?;
@@ -273,23 +265,33 @@ impl QueueAccess {
         Ok(())
     }
 
-    /// Waits until everything that was put in before this call is durable. Tells whose queues were
-    /// written last but could not be.
+    /// Waits until everything that was put in before this call is durable. Tells whose queues could not be
+    /// written when that was tried last.
     ///
     /// # Errors
     /// When that takes too long; it still happens once the backplane is back.
     pub async fn durable(&self) -> Result<Unwritable, QueueError> {
-        let waiter = {
-            let mut pending = self.0.pending.lock();
-            if pending.buffer.is_empty() && pending.committing.is_none() {
-                return Ok(Unwritable::default());
-            }
-            let (sender, receiver) = oneshot::channel();
-            pending.waiters.push(sender);
-            receiver
+        let written = self.0.pending.lock().wait();
+        self.0.urgent.notify_one();
+        self.told(written).await
+    }
+
+    /// The same with the group commit that comes anyway: who can wait a few milliseconds spares the store
+    /// what is acknowledged meanwhile.
+    ///
+    /// # Errors
+    /// As [`QueueAccess::durable`].
+    pub async fn durable_in_turn(&self) -> Result<Unwritable, QueueError> {
+        let written = self.0.pending.lock().wait();
+        self.told(written).await
+    }
+
+    async fn told(&self, written: Written) -> Result<Unwritable, QueueError> {
+        let waiter = match written {
+            Written::Already(unwritable) => return Ok(unwritable),
+            Written::Soon(waiter) => waiter,
         };
         self.0.filled.notify_one();
-        self.0.urgent.notify_one();
         match tokio::time::timeout(COMMIT_TIMEOUT, waiter).await {
             Ok(Ok(unwritable)) => Ok(unwritable),
             _ => Err(QueueError::Timeout),
@@ -306,30 +308,22 @@ impl QueueAccess {
         self.0.urgent.notified().await;
     }
 
-    /// Takes everything that waits, with those who wait for it. A batch that was taken and never
-    /// reported as committed comes again: its writer failed, and writing it twice changes nothing.
-    pub(super) fn take(&self) -> (Arc<CommitBatch>, Vec<Waiter>) {
-        let mut pending = self.0.pending.lock();
-        if let Some(unfinished) = pending.committing.clone() {
-            return (unfinished, Vec::new());
-        }
-        let batch = Arc::new(pending.buffer.take(now().wall));
-        pending.committing = Some(batch.clone());
-        (batch, std::mem::take(&mut pending.waiters))
+    /// Takes the next batch. One that was taken and never reported as written comes again.
+    pub(super) fn take(&self) -> Arc<CommitBatch> {
+        self.0.pending.lock().take(now().wall)
     }
 
-    /// What was taken is written.
-    pub(super) fn committed(&self, waiters: Vec<Waiter>, unwritable: &Unwritable) {
-        self.0.pending.lock().committing = None;
-        for waiter in waiters {
+    /// What was taken is written, but for the queues of `failed`.
+    pub(super) fn written(&self, failed: HashSet<OrchestratorId>) {
+        let (told, unwritable) = self.0.pending.lock().written(failed);
+        for waiter in told {
             let _ = waiter.send(unwritable.clone());
         }
     }
 
     /// How many changes wait.
     pub(super) fn backlog(&self) -> usize {
-        let pending = self.0.pending.lock();
-        pending.buffer.len() + usize::from(pending.committing.is_some())
+        self.0.pending.lock().len()
     }
 
     /// Looks for events that `who` wants and does not have yet, in the order of sending.

@@ -3,7 +3,10 @@
 //! Pure. The gain is in [`CommitBuffer::acknowledge`]: an acknowledgement that overtakes its own store
 //! leaves nothing to store, only the fact that the event was taken.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use thiserror::Error;
 
@@ -38,8 +41,10 @@ pub struct BufferFull;
 #[derive(Debug)]
 pub struct CommitBuffer {
     groups: HashMap<OrchestratorId, Group>,
-    /// Orchestrators in the order of their first change.
-    order: Vec<OrchestratorId>,
+    /// Orchestrators in the order of their first change, each with its number.
+    order: VecDeque<(u64, OrchestratorId)>,
+    /// The number of the latest change that did not join an earlier one.
+    latest: u64,
     remembered: HashMap<(OrchestratorId, DaemonId), Arc<Subscriptions>>,
     changes: usize,
     bytes: usize,
@@ -97,7 +102,8 @@ impl CommitBuffer {
     pub fn new(capacity: usize) -> Self {
         Self {
             groups: HashMap::new(),
-            order: Vec::new(),
+            order: VecDeque::new(),
+            latest: 0,
             remembered: HashMap::new(),
             changes: 0,
             bytes: 0,
@@ -119,7 +125,8 @@ impl CommitBuffer {
 
     fn group(&mut self, orchestrator: &OrchestratorId, organization: Option<&OrganizationId>) -> &mut Group {
         if !self.groups.contains_key(orchestrator) {
-            self.order.push(orchestrator.clone());
+            self.latest += 1;
+            self.order.push_back((self.latest, orchestrator.clone()));
         }
         let group = self.groups.entry(orchestrator.clone()).or_default();
         if group.organization.is_none() {
@@ -228,6 +235,7 @@ impl CommitBuffer {
             return;
         }
         self.remembered.insert((orchestrator.clone(), daemon.clone()), what);
+        self.latest += 1;
         self.changes += 1;
     }
 
@@ -238,20 +246,33 @@ impl CommitBuffer {
             || self.remembered.contains_key(&(orchestrator.clone(), daemon.clone()))
     }
 
+    /// A number that grows with changes. Once [`CommitBuffer::taken`] has come to it, everything that is in
+    /// the buffer now has been taken.
+    #[must_use]
+    pub fn latest(&self) -> u64 {
+        self.latest
+    }
+
+    /// Up to which number everything was taken.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.order.front().map_or(self.latest, |(number, _)| number.saturating_sub(1))
+    }
+
     /// Takes what waits, oldest first, as one batch of bounded size: writing it must not take the store
     /// longer than anybody's patience. The rest stays.
     #[must_use]
     pub fn take(&mut self, now: Timestamp) -> CommitBatch {
         let mut left = (MAX_BATCH_CHANGES, MAX_BATCH_BYTES);
-        let fits = self.order.iter().position(|orchestrator| {
+        let fits = self.order.iter().position(|(_, orchestrator)| {
             let full = left.0 == 0 || left.1 == 0;
             let (changes, bytes) = self.groups.get(orchestrator).map_or((0, 0), Group::weight);
             left = (left.0.saturating_sub(changes), left.1.saturating_sub(bytes));
             full
         });
-        let rest = fits.map_or_else(Vec::new, |first| self.order.split_off(first));
+        let rest = fits.map_or_else(VecDeque::new, |first| self.order.split_off(first));
         let order = std::mem::replace(&mut self.order, rest);
-        let groups = order.into_iter().filter_map(|orchestrator| {
+        let groups = order.into_iter().filter_map(|(_, orchestrator)| {
             let group = self.groups.remove(&orchestrator)?;
             Some(OrchestratorCommit {
                 orchestrator,
