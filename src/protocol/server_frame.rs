@@ -170,16 +170,10 @@ enum Payload<'a> {
         orchestrator_id: &'a OrchestratorId,
         vp_id: &'a OrchestratorId,
         expires_at: Timestamp,
-        token_expires_at: Timestamp,
-        protocol: &'static str,
-        capabilities: Vec<&'static str>,
-        node_id: &'a NodeId,
-        resumed: bool,
-        backlog: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
         gap: Option<Loss>,
-        subscriptions: Vec<String>,
-        limits: Limits,
-        heartbeat_timeout_ms: u64,
+        #[serde(flatten)]
+        extension: Option<Extension<'a>>,
     },
     Error {
         code: &'static str,
@@ -210,6 +204,44 @@ enum Payload<'a> {
         reason: &'static str,
         delay: u64,
     },
+}
+
+/// What only a client is told that asked for protocol 1.1: every byte of a greeting is a byte of buffers that
+/// live as long as the connection.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Extension<'a> {
+    token_expires_at: Timestamp,
+    protocol: &'static str,
+    capabilities: Vec<&'static str>,
+    node_id: &'a NodeId,
+    resumed: bool,
+    backlog: u64,
+    gap: Option<Loss>,
+    subscriptions: Vec<String>,
+    limits: Limits,
+    heartbeat_timeout_ms: u64,
+}
+
+impl<'a> Extension<'a> {
+    fn of(success: &'a AuthSuccess) -> Self {
+        Self {
+            token_expires_at: success.expires_at,
+            protocol: "1.1",
+            capabilities: success.wishes.granted(),
+            node_id: &success.node_id,
+            resumed: success.resumed,
+            backlog: success.backlog,
+            gap: success.gap.map(Loss::from),
+            subscriptions: success.subscriptions.patterns().collect(),
+            limits: Limits {
+                max_in_flight: success.max_in_flight,
+                max_message_bytes: MAX_MESSAGE_BYTES,
+                max_subscriptions: MAX_SUBSCRIPTIONS,
+            },
+            heartbeat_timeout_ms: millis(success.heartbeat_timeout),
+        }
+    }
 }
 
 /// Events that are lost, on the wire.
@@ -274,20 +306,8 @@ impl ServerMessage {
                 orchestrator_id: &success.orchestrator_id,
                 vp_id: &success.orchestrator_id,
                 expires_at: success.expires_at,
-                token_expires_at: success.expires_at,
-                protocol: if success.wishes.extended { "1.1" } else { "1.0" },
-                capabilities: success.wishes.granted(),
-                node_id: &success.node_id,
-                resumed: success.resumed,
-                backlog: success.backlog,
-                gap: success.gap.map(Loss::from),
-                subscriptions: success.subscriptions.patterns().collect(),
-                limits: Limits {
-                    max_in_flight: success.max_in_flight,
-                    max_message_bytes: MAX_MESSAGE_BYTES,
-                    max_subscriptions: MAX_SUBSCRIPTIONS,
-                },
-                heartbeat_timeout_ms: millis(success.heartbeat_timeout),
+                gap: success.gap.filter(|_| !success.wishes.extended).map(Loss::from),
+                extension: success.wishes.extended.then(|| Extension::of(success)),
             },
             Self::AuthError { code, message } => {
                 Payload::Error { code: code.as_str(), message, details: None, retryable: code.is_retryable() }
@@ -344,9 +364,8 @@ mod tests {
         serde_json::from_str(&message.encode(reply_to, Timestamp(0))).expect("JSON")
     }
 
-    #[test]
-    fn auth_success_has_every_promised_member() {
-        let frame = encoded(
+    fn greeting(wishes: Wishes, gap: Option<Gap>) -> Value {
+        encoded(
             &ServerMessage::AuthSuccess(Box::new(AuthSuccess {
                 session_id: SessionId::parse("daemon_session_vp_1_x").expect("an id"),
                 scopes: ScopeSet::from_names(["messages:read"]),
@@ -356,16 +375,21 @@ mod tests {
                 orchestrator_id: OrchestratorId::parse("vp_1").expect("an id"),
                 expires_at: Timestamp(3_600_000),
                 node_id: NodeId::parse("node_1").expect("an id"),
-                wishes: Wishes::default(),
+                wishes,
                 resumed: false,
                 backlog: 7,
-                gap: Some(Gap { dropped: 2, expired: 1 }),
+                gap,
                 subscriptions: Subscriptions::default(),
                 max_in_flight: 256,
                 heartbeat_timeout: Duration::from_secs(90),
             })),
             Some("r1"),
-        );
+        )
+    }
+
+    #[test]
+    fn auth_success_has_every_promised_member() {
+        let frame = greeting(Wishes::default(), Some(Gap { dropped: 2, expired: 1 }));
         assert_eq!((&frame["type"], &frame["replyTo"]), (&"auth_success".into(), &"r1".into()));
         assert!(Uuid::parse_str(frame["id"].as_str().expect("an id")).is_ok());
         let payload = &frame["payload"];
@@ -375,10 +399,21 @@ mod tests {
         assert_eq!(payload["expiresAt"], "1970-01-01T01:00:00.000Z");
         assert_eq!((&payload["orchestratorId"], &payload["vpId"]), (&"vp_1".into(), &"vp_1".into()));
         assert!(payload["connectionId"].is_string() && payload["daemonId"] == "d");
-        assert_eq!((&payload["protocol"], &payload["nodeId"]), (&"1.0".into(), &"node_1".into()));
         assert_eq!(payload["gap"], json!({ "count": 3, "reason": "dropped_and_expired" }));
+        assert!(payload.get("protocol").is_none(), "it did not ask");
+    }
+
+    #[test]
+    fn who_asks_for_more_is_told_more() {
+        let wishes = Wishes { extended: true, batch: true, ..Wishes::default() };
+        let frame = greeting(wishes, None);
+        let payload = &frame["payload"];
+        assert_eq!((&payload["protocol"], &payload["nodeId"]), (&"1.1".into(), &"node_1".into()));
+        assert_eq!(payload["gap"], Value::Null);
+        assert!(payload.as_object().is_some_and(|members| members.contains_key("gap")), "said, and none");
         assert_eq!(payload["limits"]["maxInFlight"], 256);
         assert_eq!(payload["heartbeatTimeoutMs"], 90_000);
+        assert_eq!((&payload["backlog"], &payload["expiresAt"]), (&7.into(), &payload["tokenExpiresAt"]));
     }
 
     #[test]
