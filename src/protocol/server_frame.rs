@@ -173,7 +173,7 @@ enum Payload<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         gap: Option<Loss>,
         #[serde(flatten)]
-        extension: Option<Extension<'a>>,
+        extension: Option<Box<Extension<'a>>>,
     },
     Error {
         code: &'static str,
@@ -307,7 +307,7 @@ impl ServerMessage {
                 vp_id: &success.orchestrator_id,
                 expires_at: success.expires_at,
                 gap: success.gap.filter(|_| !success.wishes.extended).map(Loss::from),
-                extension: success.wishes.extended.then(|| Extension::of(success)),
+                extension: success.wishes.extended.then(|| Box::new(Extension::of(success))),
             },
             Self::AuthError { code, message } => {
                 Payload::Error { code: code.as_str(), message, details: None, retryable: code.is_retryable() }
