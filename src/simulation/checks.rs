@@ -33,7 +33,7 @@ impl World {
     /// What has ended is not sent again by anybody who could know.
     pub(super) fn check_end(&mut self, connection: Number, number: Number) {
         let (link, fact) = (&self.links[connection], &self.oracle.facts.all[number]);
-        if link.taken.get(&number).is_some_and(|life| *life == fact.life) {
+        if link.taken.get(&number).is_some_and(|life| *life == fact.life) && !fact.forgotten {
             let what = format!("connection {connection} is sent what was acknowledged on it");
             return self.oracle.fail(Invariant::TakenIsTaken, what, Some(number));
         }
@@ -52,7 +52,10 @@ impl World {
 
     pub(super) fn check_attempt(&mut self, connection: Number, number: Number, attempt: u32) {
         let (link, fact) = (&self.links[connection], &self.oracle.facts.all[number]);
-        let here = link.attempts.get(&number).filter(|(life, _)| *life == fact.life && !fact.forgotten);
+        // What has not left for the socket is no attempt; this one is among it already.
+        let unflushed = link.unflushed.iter().filter(|sent| sent.id == fact.event.id).count() > 1;
+        let counts = |life: u32| life == fact.life && !fact.forgotten && !unflushed;
+        let here = link.attempts.get(&number).filter(|(life, _)| counts(*life));
         let told = link.told.get(&number).copied().unwrap_or_default();
         let noted = fact.noted.get(&link.daemon).filter(|(_, at)| *at < told && !fact.untold);
         if let Some((_, before)) = here.filter(|(_, before)| *before >= attempt) {
@@ -135,7 +138,9 @@ impl World {
         let now = self.now().wall;
         let counts = |event: &&Number| {
             let fact = &facts[**event];
-            fact.ended.is_none() && fact.event.expires_at.is_none_or(|end| end > now)
+            // What came back from the dead letters is another sending.
+            let same = link.attempts.get(*event).is_none_or(|(life, _)| *life == fact.life);
+            same && fact.ended.is_none() && fact.event.expires_at.is_none_or(|end| end > now)
         };
         let in_flight: Vec<Number> = link.in_flight.iter().filter(counts).copied().collect();
         if in_flight.len() > link.window {

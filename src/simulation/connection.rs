@@ -143,6 +143,9 @@ impl World {
         if let Frame::Flow(most) = frame {
             self.links[connection].window = (*most).min(self.limits.max_in_flight_ceiling);
         }
+        if let Frame::Nack { event, .. } = frame {
+            self.links[connection].in_flight.remove(event);
+        }
         if let Frame::Ack(events) = frame {
             self.check_taken(connection, events, &effects);
         }

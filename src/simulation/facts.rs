@@ -85,7 +85,7 @@ pub(super) struct Fact {
     pub(super) noted: HashMap<usize, (u32, Moment)>,
     /// Which connection has it, of those that only one of has it, and until when.
     pub(super) holder: Option<(usize, Timestamp)>,
-    /// A full buffer forgot that it was sent or taken.
+    /// A full buffer forgot that it was sent or taken, or a store that did not have it yet did.
     pub(super) forgotten: bool,
     /// The hub that took it in could not tell the others: they take another copy for a new event.
     pub(super) untold: bool,

@@ -67,10 +67,6 @@ impl World {
         let delay = if self.random.chance(500) { Some(self.random.between(0, 3_000)) } else { None };
         self.oracle.facts.all[event].out_of_line = true;
         self.note(event, Note::Nacked { daemon, terminal });
-        if let Some(connection) = self.daemons[daemon].link {
-            // It leaves the window.
-            self.links[connection].in_flight.remove(&event);
-        }
         self.say(daemon, Frame::Nack { event, delay, terminal });
     }
 

@@ -75,7 +75,9 @@ impl Oracle {
         for ack in &group.acks {
             let event = self.know(orchestrator, &ack.id);
             self.facts.note(event, now, Note::Committed { hub, what: "acknowledgement" });
-            if self.facts.all[event].waits {
+            let fact = &mut self.facts.all[event];
+            fact.forgotten |= fact.stored.is_none();
+            if fact.waits {
                 self.end(event, Fate::Acknowledged, now);
             }
         }

@@ -19,8 +19,13 @@ use super::{
 /// The seeds that every run begins with; every kind of world but the largest is among them.
 const FIRST: std::ops::Range<u64> = 0..60;
 /// Seeds that once found a fault, in the hub or in the oracle.
-const REGRESSIONS: [u64; 4] =
-    [1_795_275_683_648_637, 1_795_275_975_615_970, 1_795_276_293_819_209, 1_795_277_521_752_923];
+const REGRESSIONS: [u64; 5] = [
+    1_795_275_683_648_637,
+    1_795_275_975_615_970,
+    1_795_276_293_819_209,
+    1_795_277_521_752_923,
+    1_795_279_385_068_678,
+];
 /// For how many seconds fresh seeds are tried, unless `SIM_SECONDS` says otherwise.
 const SECONDS: u64 = 2;
 
