@@ -141,10 +141,11 @@ impl EventQueue for Backplane {
         orchestrator: &OrchestratorId,
         connection: ConnectionId,
         ids: &[EventId],
+        most: usize,
         until: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<Option<u32>>> {
-        dispatch!(self.claim(orchestrator, connection, ids, until, now))
+        dispatch!(self.claim(orchestrator, connection, ids, most, until, now))
     }
 
     async fn release(

@@ -79,7 +79,9 @@ pub(super) fn extend(shared: &Arc<Shared>, who: &Identity, ids: Vec<EventId>, sp
     let (shared, connection, orchestrator) = (shared.clone(), who.connection, who.orchestrator.clone());
     actix::spawn(async move {
         let (until, now) = (until(span), now().wall);
-        if let Err(error) = shared.backplane.claim(&orchestrator, connection, &ids, until, now).await {
+        if let Err(error) =
+            shared.backplane.claim(&orchestrator, connection, &ids, ids.len(), until, now).await
+        {
             log::warn!(connection:%, error:%; "claims were not extended; others may get the same events");
         }
     });

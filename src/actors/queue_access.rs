@@ -30,7 +30,7 @@ use crate::{
         subscription::Subscriptions,
     },
     protocol::event_frame::Delivery,
-    session::effect::{DeliveryNote, FetchRequest, Fetched, Identity, Page},
+    session::effect::{DeliveryNote, FetchRequest, Fetched, Identity, Page, taken_together},
     telemetry::metrics::{DropReason, Metrics},
 };
 
@@ -374,7 +374,18 @@ impl QueueAccess {
                     self.0.envelopes.insert((who.orchestrator.clone(), event.id.clone()), envelope);
                 }
             }
-            page.events.extend(self.claimed(who, wanted).await?);
+            while !wanted.is_empty() {
+                let room = request.room.saturating_sub(page.events.len());
+                let (asked, before) = (taken_together(&wanted, room), page.events.len());
+                let rest = wanted.split_off(asked);
+                page.events.extend(self.claimed(who, wanted, room).await?);
+                wanted = rest;
+                let granted = page.events.len() - before;
+                if asked == 0 || granted < asked && page.events.len() >= request.room {
+                    page.held_back = true;
+                    return Ok(page);
+                }
+            }
             if page.events.len() >= request.limit || wanted_bytes >= MAX_PAGE_BYTES {
                 page.more = candidates.next().is_some();
                 return Ok(page);
@@ -385,8 +396,13 @@ impl QueueAccess {
         }
     }
 
-    /// Claims what only one connection is to have, and leaves out what another one has.
-    async fn claimed(&self, who: &Identity, mut events: Vec<Fetched>) -> Result<Vec<Fetched>, QueueError> {
+    /// Claims what only one connection is to have, at most `room`, and leaves out what another one has.
+    async fn claimed(
+        &self,
+        who: &Identity,
+        mut events: Vec<Fetched>,
+        room: usize,
+    ) -> Result<Vec<Fetched>, QueueError> {
         let is_shared = |fetched: &Fetched| fetched.delivery.event.audience == Audience::Any;
         let shared = events.iter().filter(|fetched| is_shared(fetched));
         let ids: Vec<EventId> = shared.map(|fetched| fetched.delivery.event.id.clone()).collect();
@@ -394,7 +410,8 @@ impl QueueAccess {
             return Ok(events);
         }
         let (until, now) = (claims::until(self.0.first_deadline), now().wall);
-        let claims = self.0.backplane.claim(&who.orchestrator, who.connection, &ids, until, now).await?;
+        let claims =
+            self.0.backplane.claim(&who.orchestrator, who.connection, &ids, room, until, now).await?;
         let mut claims = claims.into_iter();
         events.retain_mut(|fetched| {
             if !is_shared(fetched) {

@@ -128,16 +128,18 @@ pub trait EventQueue {
         ids: &[EventId],
     ) -> impl Future<Output = Result<Vec<Loaded>>> + Send;
 
-    /// Claims events of [`crate::domain::event::Audience::Any`] for one connection, until `until`. For
-    /// each of `ids`: how often it was granted to any connection before, or `None` when another living
+    /// Claims events of [`crate::domain::event::Audience::Any`] for one connection, until `until`, at most
+    /// `most` of them. For each of `ids`: how often it was granted to any connection before, or `None` when another living
     /// connection has it, or it may not be sent yet, or this connection has just let go of it and the
-    /// orchestrator has another one ([`CLAIM_COURTESY`]), or it does not wait. Asking again for what it
+    /// orchestrator has another one ([`CLAIM_COURTESY`]), or it does not wait, or those before it are as
+    /// many as may be. Asking again for what it
     /// has already changes nothing but `until`.
     fn claim(
         &self,
         orchestrator: &OrchestratorId,
         connection: ConnectionId,
         ids: &[EventId],
+        most: usize,
         until: Timestamp,
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<Option<u32>>>> + Send;

@@ -167,13 +167,13 @@ impl Mailbox {
     pub(super) fn on_page(&mut self, page: Option<Page>, now: Now, out: &mut Vec<Effect>) {
         match page {
             None => self.feed.failed(now.mono.plus(RETRY)),
-            Some(Page { events, more, waiting }) => {
+            Some(Page { events, more, held_back, waiting }) => {
                 self.feed.page_came(now.mono);
                 self.backlog = self.grew || waiting > 0;
                 self.queued = waiting.saturating_sub(self.window.len());
                 let window = &self.window;
                 let fresh = events.into_iter().filter(|fetched| !window.contains(&fetched.delivery.event.id));
-                self.feed.fetched(fresh, more);
+                release(self.feed.fetched(fresh, more, held_back), out);
             }
         }
         self.advance(now, out);
@@ -243,8 +243,9 @@ impl Mailbox {
     }
 
     /// Sends nothing any more; acknowledgements count.
-    pub(super) fn stop(&mut self) {
+    pub(super) fn stop(&mut self, out: &mut Vec<Effect>) {
         self.stopped = true;
+        release(self.feed.give_back(), out);
     }
 
     /// When something is due.
@@ -278,9 +279,7 @@ impl Mailbox {
                 reload.push(id);
             }
         }
-        if !release.is_empty() {
-            out.push(Effect::Release { ids: release, delay: Duration::ZERO });
-        }
+        self::release(release, out);
         if !reload.is_empty() {
             out.push(Effect::Reload(reload));
         }
@@ -290,7 +289,7 @@ impl Mailbox {
     /// The connection has ended, and `crashed` says that it broke. What it had is free for others, and
     /// an event that breaks its connection again and again is given up (delivery rule 6).
     pub(super) fn on_gone(&mut self, crashed: bool, now: Now, out: &mut Vec<Effect>) {
-        let mut release = Vec::new();
+        let mut release = self.feed.give_back();
         for mut flight in self.window.drain() {
             let suspect =
                 crashed && flight.order <= self.flushed && now.mono.since(flight.sent_at.0) <= CRASH_SPAN;
@@ -310,9 +309,7 @@ impl Mailbox {
                 out.push(Effect::Note(DeliveryNote { id, attempts, at: sent_at.1, crashes, history }));
             }
         }
-        if !release.is_empty() {
-            out.push(Effect::Release { ids: release, delay: Duration::ZERO });
-        }
+        self::release(release, out);
     }
 
     fn wants(&self, delivery: &Delivery) -> bool {
@@ -333,7 +330,7 @@ impl Mailbox {
     fn advance(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.lift_quarantine(now.mono);
         if self.has_room() {
-            self.feed.forget_stale(now.mono);
+            release(self.feed.forget_stale(now.mono), out);
         }
         let mut reload = Vec::new();
         while self.has_room()
@@ -356,19 +353,24 @@ impl Mailbox {
                 self.feed.hint();
                 continue;
             }
-            if let Some(fetched) = self.feed.next()
-                && self.wants(&fetched.delivery)
-            {
+            let Some(fetched) = self.feed.next() else { break };
+            if self.wants(&fetched.delivery) {
                 self.queued = self.queued.saturating_sub(1);
                 self.feed.overtakes_push(&fetched.delivery.event.id, now.mono);
                 self.send(fetched, now, out);
+            } else if fetched.claimed_until.is_some() {
+                release(vec![fetched.delivery.event.id.clone()], out);
             }
         }
+        if !self.has_room() {
+            release(self.feed.give_back(), out);
+        }
         let room = self.max_in_flight.saturating_sub(self.window.len());
-        if self.feed.start_fetch(self.may_send(), room, now.mono) {
+        let at_once = if self.has_room() { room.saturating_sub(self.feed.len()) } else { 0 };
+        if self.feed.start_fetch(self.may_send(), room, at_once, now.mono) {
             self.grew = false;
             let exclude = self.window.ids().chain(self.feed.ids()).cloned().collect();
-            out.push(Effect::Fetch(FetchRequest { exclude, limit: room + READ_AHEAD }));
+            out.push(Effect::Fetch(FetchRequest { exclude, limit: room + READ_AHEAD, room: at_once }));
         } else if self.feed.catch_up() {
             self.queued = 0;
             out.push(Effect::CaughtUp);
@@ -446,6 +448,13 @@ impl Mailbox {
         if let Some(InFlight { id, attempt: attempts, history, .. }) = self.window.remove(id) {
             out.push(Effect::DeadLetter { id, cause, attempts, history });
         }
+    }
+}
+
+/// Lets others have events that this connection does not get to.
+fn release(ids: Vec<EventId>, out: &mut Vec<Effect>) {
+    if !ids.is_empty() {
+        out.push(Effect::Release { ids, delay: Duration::ZERO });
     }
 }
 

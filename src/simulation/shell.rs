@@ -139,8 +139,14 @@ impl World {
                 if !self.store.away {
                     let (until, now) = (self.claimed_until(span), self.now().wall);
                     let identity = self.links[connection].identity.clone();
-                    let granted =
-                        self.store.claim(&identity.orchestrator, identity.connection, &ids, until, now);
+                    let granted = self.store.claim(
+                        &identity.orchestrator,
+                        identity.connection,
+                        &ids,
+                        ids.len(),
+                        until,
+                        now,
+                    );
                     self.claimed(connection, &ids, &granted, until);
                 }
             }

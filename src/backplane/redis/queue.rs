@@ -127,10 +127,11 @@ impl EventQueue for RedisBackplane {
         orchestrator: &OrchestratorId,
         connection: ConnectionId,
         ids: &[EventId],
+        most: usize,
         until: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<Option<u32>>> {
-        self.grant(orchestrator, connection, ids, until, now).await
+        self.grant(orchestrator, connection, ids, most, until, now).await
     }
 
     async fn release(

@@ -303,7 +303,7 @@ pub(crate) async fn of_several_connections_one_has_an_event<H: Harness>(_: &H, b
     let ask = async |who: &Attach, name: &str, after: Duration| {
         let now = at.plus(after);
         let until = now.plus(Duration::from_secs(30));
-        let answer = backplane.claim(&owner, who.connection, &ids(&[name, "never"]), until, now).await;
+        let answer = backplane.claim(&owner, who.connection, &ids(&[name, "never"]), 2, until, now).await;
         let answer = answer.expect("an answer");
         assert_eq!(answer[1], None, "what does not wait");
         answer[0]
@@ -337,4 +337,12 @@ pub(crate) async fn of_several_connections_one_has_an_event<H: Harness>(_: &H, b
     commit(backplane, |group| group.dead.push(dead("e"))).await;
     commit(backplane, |group| group.redriven.push(for_any("e", at))).await;
     assert_eq!(ask(&other, "e", then).await, Some(0), "a claim goes with its event");
+
+    let names = ids(&["never", "more", "evenmore", "e"]);
+    commit_at(backplane, "vp_1", at, |group| {
+        group.stores.extend([for_any("more", at), for_any("evenmore", at)]);
+    })
+    .await;
+    let granted = backplane.claim(&owner, other.connection, &names, 1, until, at).await;
+    assert_eq!(granted, Ok(vec![None, Some(0), None, None]), "no more than it has room for");
 }

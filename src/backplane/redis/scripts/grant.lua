@@ -1,5 +1,6 @@
 -- Claims events for one of several connections, by the rules of `backplane/rules/claims.rs`.
--- KEYS: data, claims, connections. ARGV: connection, until (ms), now (ms), courtesy (ms), retention (s), ids.
+-- KEYS: data, claims, connections. ARGV: connection, until (ms), now (ms), courtesy (ms), retention (s), how
+-- many are granted at most, ids.
 -- A claim is `holder until grants not_before last`, with `-` for nobody.
 -- Returns for each id how often it was granted before, or -1.
 local data, claims, connections = KEYS[1], KEYS[2], KEYS[3]
@@ -11,10 +12,10 @@ local function alone()
   return others == 0
 end
 
-local answers, granted = {}, false
-for i = 6, #ARGV do
+local answers, granted = {}, 0
+for i = 7, #ARGV do
   local id, before = ARGV[i], -1
-  if call('HEXISTS', data, id) == 1 then
+  if granted < tonumber(ARGV[6]) and call('HEXISTS', data, id) == 1 then
     local claim = call('HGET', claims, id)
     local holder, held_until, grants, not_before, last =
       string.match(claim or '', '^(%S+) (%d+) (%d+) (%d+) (%S+)$')
@@ -34,8 +35,8 @@ for i = 6, #ARGV do
       end
     end
   end
-  granted = granted or before >= 0
+  if before >= 0 then granted = granted + 1 end
   answers[#answers + 1] = before
 end
-if granted then call('EXPIRE', claims, ARGV[5]) end
+if granted > 0 then call('EXPIRE', claims, ARGV[5]) end
 return answers
