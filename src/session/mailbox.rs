@@ -6,7 +6,7 @@ pub(super) mod answers;
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    effect::{DeliveryNote, Effect, FetchRequest, Fetched, Flow, Identity, Limits, Page},
+    effect::{Effect, FetchRequest, Fetched, Flow, Identity, Limits, Page},
     feed::{Feed, READ_AHEAD},
     window::{InFlight, State, Window},
 };
@@ -297,16 +297,16 @@ impl Mailbox {
                 flight.crashes += 1;
                 flight.end(&self.identity, Ended::Crashed, None);
             }
-            let InFlight { id, attempt: attempts, crashes, any, sent_at, history, .. } = flight;
-            if suspect && crashes >= CRASH_LIMIT {
+            if suspect && flight.crashes >= CRASH_LIMIT {
+                let InFlight { id, attempt: attempts, history, .. } = flight;
                 out.push(Effect::DeadLetter { id, cause: Cause::CrashLoop, attempts, history });
                 continue;
             }
-            if any {
-                release.push(id.clone());
-            }
             if suspect {
-                out.push(Effect::Note(DeliveryNote { id, attempts, at: sent_at.1, crashes, history }));
+                out.push(Effect::Note(flight.note()));
+            }
+            if flight.any {
+                release.push(flight.id);
             }
         }
         self::release(release, out);
@@ -437,11 +437,7 @@ impl Mailbox {
 
     /// Another connection gets it: what happened here is written down.
     fn let_go(&mut self, id: &EventId, out: &mut Vec<Effect>) {
-        if let Some(InFlight { id, attempt: attempts, crashes, sent_at, history, .. }) =
-            self.window.remove(id)
-        {
-            out.push(Effect::Note(DeliveryNote { id, attempts, at: sent_at.1, crashes, history }));
-        }
+        out.extend(self.window.remove(id).map(|flight| Effect::Note(flight.note())));
     }
 
     fn give_up(&mut self, id: &EventId, cause: Cause, out: &mut Vec<Effect>) {

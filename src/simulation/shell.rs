@@ -108,6 +108,7 @@ impl World {
                 self.deliver(connection, &event, attempts, sending.delivery.size());
             }
             Effect::Note(DeliveryNote { id, attempts, at, crashes, history }) => {
+                self.links[connection].unflushed.retain(|sent| sent.id != id);
                 let identity = self.links[connection].identity.clone();
                 let (daemon, connection) = (identity.daemon.clone(), identity.connection);
                 let sent = Sent { id, daemon, connection, attempts, at, crashes, history };

@@ -123,7 +123,11 @@ impl Connection {
                     "an event is given up and goes to the dead letters");
                 shared.queue.bury(&identity, id, cause, attempts, history);
             }
-            Effect::Note(note) => shared.queue.sent(&identity, note),
+            Effect::Note(note) => {
+                // The later word counts, not what was noted when it was sent.
+                self.unflushed.retain(|unflushed| unflushed.id != note.id);
+                shared.queue.sent(&identity, note);
+            }
             Effect::Release { ids, delay } => claims::release(shared, &identity, ids, delay),
             Effect::Extend { ids, span } => claims::extend(shared, &identity, ids, span),
             _ => {}

@@ -23,7 +23,7 @@ fn a_refused_event_leaves_the_window_and_comes_again_after_its_delay() {
     let mut rig = holding(&["e1", "e2"]);
     assert_eq!(rig.push(&event("e3"))[0], "behind", "the window is full");
     let out = rig.nack(&["e1"], r#","delayMs":5000"#);
-    assert_eq!(out, ["fetch 65 beside [e1,e2]"], "there is room for another one meanwhile");
+    assert_eq!(out, ["note e1 #1 crashes 0", "fetch 65 beside [e1,e2]"], "there is room for another one meanwhile");
     assert_eq!(rig.page(page(&["e3"], false)), ["event e3 #1", "caught up"]);
     assert!(rig.after(secs(5)).is_empty(), "there is no room for it yet");
     assert_eq!(rig.ack(&["e2"]), ["taken e2", "reload e1"]);
@@ -34,7 +34,7 @@ fn a_refused_event_leaves_the_window_and_comes_again_after_its_delay() {
 fn without_a_delay_it_waits_twice_as_long_each_time() {
     let mut rig = holding(&["e1"]);
     for (attempt, wait) in [(2, 2), (3, 4), (4, 8)] {
-        assert!(rig.nack(&["e1"], "").is_empty());
+        assert_eq!(rig.nack(&["e1"], ""), [format!("note e1 #{} crashes 0", attempt - 1)]);
         assert!(rig.after(secs(wait) - millis(1)).is_empty(), "attempt {attempt}");
         assert_eq!(rig.after(millis(1)), ["reload e1"]);
         assert_eq!(rig.reloaded(&["e1"], &["e1"]), [format!("event e1 #{attempt}")]);
@@ -65,6 +65,17 @@ fn a_dead_letter_tells_how_every_attempt_ended() {
     let Some(Effect::DeadLetter { history, .. }) = out.first() else { panic!("{out:?}") };
     let told: Vec<_> = history.iter().map(|attempt| (attempt.attempt, attempt.outcome)).collect();
     assert_eq!(told, [(1, Ended::TimedOut), (2, Ended::Refused)]);
+}
+
+#[test]
+fn the_reason_of_a_refusal_is_written_down_before_the_event_comes_again() {
+    let mut rig = holding(&["e1"]);
+    let mut out = Vec::new();
+    let text = r#"{"type":"nack","payload":{"eventIds":["e1"],"reason":"the model is busy"}}"#;
+    rig.session.on_text(text, rig.now, &mut out);
+    let [Effect::Note(note)] = &out[..] else { panic!("{out:?}") };
+    let [refused] = &note.history[..] else { panic!("{note:?}") };
+    assert_eq!((refused.outcome, refused.reason.as_deref()), (Ended::Refused, Some("the model is busy")));
 }
 
 #[test]
