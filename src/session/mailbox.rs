@@ -49,6 +49,8 @@ pub(super) struct Mailbox {
     /// How many events were sent, and how many of them have left for the socket.
     sent: u64,
     flushed: u64,
+    /// When the last of them was sent.
+    sent_at: Monotonic,
     /// The event that is tried alone, and until when it is suspected.
     quarantine: Option<(EventId, Monotonic)>,
     /// How many events waited when the queue was last looked into.
@@ -78,6 +80,7 @@ impl Mailbox {
             outbound: 0,
             sent: 0,
             flushed: 0,
+            sent_at: Monotonic::default(),
             quarantine: None,
             queued: 0,
             backlog,
@@ -128,9 +131,18 @@ impl Mailbox {
             Some(Blocked::SlowPeer)
         } else if self.quarantine.is_some() {
             Some(Blocked::Quarantine)
+        } else if self.window.len() >= self.max_in_flight {
+            Some(Blocked::Window)
         } else {
-            (self.window.len() >= self.max_in_flight).then_some(Blocked::Window)
+            self.suspect_due().map(|_| Blocked::Quarantine)
         }
+    }
+
+    /// From when on nothing but the suspect that comes next can be blamed, should the connection break:
+    /// what was sent before may still be in flight, but too long ago. `None` when no suspect waits for that.
+    fn suspect_due(&self) -> Option<Monotonic> {
+        let waits = self.window.len() > 0 && self.feed.peek().is_some_and(is_suspect);
+        waits.then(|| self.sent_at.plus(CRASH_SPAN))
     }
 
     /// How events flow now.
@@ -251,7 +263,8 @@ impl Mailbox {
     /// When something is due.
     pub(super) fn next_due(&self) -> Monotonic {
         let alone = self.quarantine.as_ref().map_or(Monotonic::NEVER, |(_, until)| *until);
-        self.window.next_due().min(self.feed.next_due()).min(alone)
+        let suspect = self.suspect_due().filter(|_| self.has_room()).unwrap_or(Monotonic::NEVER);
+        self.window.next_due().min(self.feed.next_due()).min(alone).min(suspect)
     }
 
     /// Does what is due: what was not acknowledged in time is tried again, moved or given up.
@@ -344,7 +357,7 @@ impl Mailbox {
         while self.has_room()
             && let Some(next) = self.feed.peek()
         {
-            if is_suspect(next) && self.window.len() > 0 {
+            if self.suspect_due().is_some_and(|due| now.mono < due) {
                 break;
             }
             if next.claimed_until.is_some_and(|until| until <= now.wall) {
@@ -405,6 +418,7 @@ impl Mailbox {
         let (size, ack_deadline) = (delivery.size(), self.limits.redelivery_after(attempt));
         self.outbound += size;
         self.sent += 1;
+        self.sent_at = now.mono;
         let sending = Sending { delivery: delivery.clone(), attempt, ack_deadline };
         out.push(Effect::Deliver { sending, crashes, history: history.clone() });
         if !event.requires_ack {

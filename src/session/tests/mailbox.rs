@@ -3,7 +3,10 @@
 use super::fixtures::*;
 use crate::{
     domain::{attempt::Ended, event::Event, gap::Gap},
-    protocol::{event_frame::Delivery, server_frame::ServerMessage},
+    protocol::{
+        event_frame::Delivery,
+        server_frame::{Blocked, ServerMessage},
+    },
     session::effect::{Admission, Effect, Fetched, Limits, Page, taken_together},
 };
 use std::sync::Arc;
@@ -23,7 +26,11 @@ fn a_refused_event_leaves_the_window_and_comes_again_after_its_delay() {
     let mut rig = holding(&["e1", "e2"]);
     assert_eq!(rig.push(&event("e3"))[0], "behind", "the window is full");
     let out = rig.nack(&["e1"], r#","delayMs":5000"#);
-    assert_eq!(out, ["note e1 #1 crashes 0", "fetch 65 beside [e1,e2]"], "there is room for another one meanwhile");
+    assert_eq!(
+        out,
+        ["note e1 #1 crashes 0", "fetch 65 beside [e1,e2]"],
+        "there is room for another one meanwhile"
+    );
     assert_eq!(rig.page(page(&["e3"], false)), ["event e3 #1", "caught up"]);
     assert!(rig.after(secs(5)).is_empty(), "there is no room for it yet");
     assert_eq!(rig.ack(&["e2"]), ["taken e2", "reload e1"]);
@@ -298,6 +305,27 @@ fn a_suspect_that_breaks_nothing_in_time_holds_up_nobody() {
     }));
     assert_eq!(rig.after(secs(5)), ["fetch 73 beside [e1]"]);
     assert_eq!(rig.page(page(&["e2"], false)), ["event e2 #1", "caught up"]);
+}
+
+#[test]
+fn a_suspect_waits_only_for_what_could_be_blamed_instead() {
+    let mut rig = Rig::looking(Limits { max_in_flight: 10, ..patient() });
+    let suspect = || Fetched { crashes: 2, attempts: 2, ..Fetched::fresh(event("e2")) };
+    let events = vec![fetched("hung", 0), suspect(), fetched("e3", 0)];
+    let look = |events| Some(Page { events, waiting: 3, ..Page::default() });
+    assert_eq!(rig.page(look(events)), ["event hung #1"]);
+    assert_eq!(rig.session.flow().blocked, Some(Blocked::Quarantine), "and that can be seen");
+    assert!(rig.after(secs(5) - millis(1)).is_empty());
+    assert_eq!(rig.after(millis(1)), ["fetch 73 beside [hung]"], "what was read is old by now");
+    assert_eq!(
+        rig.page(look(vec![suspect(), fetched("e3", 0)])),
+        ["event e2 #3"],
+        "alone as far as it matters"
+    );
+    assert_eq!(rig.session.flow().blocked, Some(Blocked::Quarantine));
+    rig.drained();
+    rig.wait(secs(4));
+    assert_eq!(rig.gone(true), ["dead e2 #3 crash_loop"], "and the other one is not blamed");
 }
 
 #[test]
