@@ -49,9 +49,13 @@ pub(super) fn choose(shared: &Shared, event: &Event) -> Option<(Arc<ConnectionHa
 
 /// Lets go of events, and tells everybody who could have them.
 pub(super) fn release(shared: &Arc<Shared>, who: &Identity, ids: Vec<EventId>, delay: Duration) {
-    let (shared, connection, orchestrator) = (shared.clone(), who.connection, who.orchestrator.clone());
-    let not_before = now().wall.plus(delay);
+    let (shared, who, not_before) = (shared.clone(), who.clone(), now().wall.plus(delay));
     actix::spawn(async move {
+        // Whoever gets them next must find what became of them here.
+        if let Err(error) = shared.queue.settled(&who).await {
+            log::debug!(connection:% = who.connection, error:%; "events are released before their attempts are noted");
+        }
+        let Identity { connection, orchestrator, .. } = who;
         if let Err(error) = shared.backplane.release(&orchestrator, connection, &ids, not_before).await {
             log::warn!(connection:%, error:%; "claims were not released; they run out");
             return;

@@ -237,9 +237,9 @@ impl QueueAccess {
 
     /// Notes that an event was written to a socket of `who`.
     pub fn sent(&self, who: &Identity, note: DeliveryNote) {
-        let DeliveryNote { id, attempts, at, crashes, history } = note;
+        let DeliveryNote { id, attempts, at, crashes, history, shared } = note;
         let (daemon, connection) = (who.daemon.clone(), who.connection);
-        let sent = Sent { id, daemon, connection, attempts, at, crashes, history };
+        let sent = Sent { id, daemon, connection, attempts, at, crashes, history, shared };
         self.change(|buffer| buffer.sent(&who.orchestrator, sent));
     }
 
@@ -412,16 +412,25 @@ impl QueueAccess {
         let (until, now) = (claims::until(self.0.first_deadline), now().wall);
         let claims =
             self.0.backplane.claim(&who.orchestrator, who.connection, &ids, room, until, now).await?;
+        // Since these were read, whoever had them may have tried them.
+        let granted_before = ids.iter().zip(&claims).filter(|(_, granted)| granted.is_some_and(|n| n > 0));
+        let again: Vec<EventId> = granted_before.map(|(id, _)| id.clone()).collect();
+        let tried = match again.as_slice() {
+            [] => Vec::new(),
+            again => self.0.backplane.load(&who.orchestrator, &who.daemon, again).await?,
+        };
+        let mut tried = tried.into_iter().peekable();
         let mut claims = claims.into_iter();
         events.retain_mut(|fetched| {
             if !is_shared(fetched) {
                 return true;
             }
-            let granted = claims.next().flatten();
-            // However many daemons have tried it before, each try counts.
-            fetched.attempts = fetched.attempts.max(granted.unwrap_or_default());
+            if let Some(latest) = tried.next_if(|latest| latest.id == fetched.delivery.event.id) {
+                (fetched.attempts, fetched.crashes) = (latest.attempts, latest.crashes);
+                fetched.history = latest.history;
+            }
             fetched.claimed_until = Some(until);
-            granted.is_some()
+            claims.next().flatten().is_some()
         });
         Ok(events)
     }

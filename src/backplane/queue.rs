@@ -54,9 +54,9 @@ pub struct Loaded {
     pub id: EventId,
     /// Its JSON.
     pub body: Bytes,
-    /// How often it was written to a socket of the asking daemon.
+    /// How often it was written to a socket of the asking daemon; of any, if it is for any.
     pub attempts: u32,
-    /// How often a connection of that daemon broke within seconds of it.
+    /// How often a connection of that daemon, or of any, broke within seconds of it.
     pub crashes: u32,
     /// How those deliveries ended, oldest first; see [`Sent::told`](super::commit::Sent::told).
     pub history: Vec<Attempt>,

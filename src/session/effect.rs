@@ -147,9 +147,9 @@ pub fn taken_together(next: &[Fetched], room: usize) -> usize {
 pub struct Fetched {
     /// The event.
     pub delivery: Arc<Delivery>,
-    /// How often this daemon instance was sent it before.
+    /// How often this daemon instance was sent it before, or any instance, if it is for any.
     pub attempts: u32,
-    /// How often a connection of it broke within seconds of that.
+    /// How often a connection broke within seconds of that.
     pub crashes: u32,
     /// How those attempts ended, oldest first.
     pub history: Vec<Attempt>,
@@ -178,6 +178,8 @@ pub struct DeliveryNote {
     pub crashes: u32,
     /// How the attempts ended, as far as they have, oldest first.
     pub history: Vec<Attempt>,
+    /// Whether it is for any daemon.
+    pub shared: bool,
 }
 
 /// Who is at the other end of an authenticated connection.

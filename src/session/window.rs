@@ -55,6 +55,7 @@ impl InFlight {
             at: self.sent_at.1,
             crashes: self.crashes,
             history: self.history.clone(),
+            shared: self.any,
         }
     }
 

@@ -164,10 +164,8 @@ impl World {
             if !is_shared(fetched) {
                 return true;
             }
-            let granted = claims.next().flatten();
-            fetched.attempts = fetched.attempts.max(granted.unwrap_or_default());
             fetched.claimed_until = Some(until);
-            granted.is_some()
+            claims.next().flatten().is_some()
         });
         events
     }

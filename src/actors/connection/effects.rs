@@ -21,6 +21,7 @@ use crate::{
     domain::{
         attempt::Attempt,
         clock::{self, Now},
+        event::Audience,
         ids::EventId,
         subscription::Subscriptions,
     },
@@ -145,7 +146,8 @@ impl Connection {
         }
         if event.requires_ack {
             let (id, at) = (event.id.clone(), now.wall);
-            self.unflushed.push(DeliveryNote { id, attempts, at, crashes, history });
+            let shared = event.audience == Audience::Any;
+            self.unflushed.push(DeliveryNote { id, attempts, at, crashes, history, shared });
         }
         log::debug!(event = event.id.as_str(), connection:% = self.handle.id, orchestrator = event.orchestrator.as_str(), attempt = attempts;
             "event:routed");

@@ -113,6 +113,7 @@ fn sent(name: &str, attempts: u32) -> Sent {
         at: NOW,
         crashes: 0,
         history: Vec::new(),
+        shared: false,
     }
 }
 
