@@ -241,6 +241,10 @@ impl ConnectionRegistry for Backplane {
         dispatch!(self.touch(connections))
     }
 
+    async fn forget_stale(&self, orchestrators: &[OrchestratorId]) -> Result<usize> {
+        dispatch!(self.forget_stale(orchestrators))
+    }
+
     async fn announce(&self, node: &NodeId, now: Timestamp) -> Result<usize> {
         dispatch!(self.announce(node, now))
     }
