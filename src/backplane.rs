@@ -192,8 +192,8 @@ impl EventBus for Backplane {
         dispatch!(self.publish(body))
     }
 
-    async fn forward(&self, origin: &NodeId, body: &Bytes) -> Result<()> {
-        dispatch!(self.forward(origin, body))
+    async fn forward(&self, origin: &NodeId, bodies: &[Bytes]) -> Result<()> {
+        dispatch!(self.forward(origin, bodies))
     }
 
     async fn greet(&self, node: &NodeId) -> Result<()> {

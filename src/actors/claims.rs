@@ -1,6 +1,6 @@
 //! Events that only one of several daemons is to have: choosing it, and letting go (delivery rule 8).
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::{connections::ConnectionHandle, services::Shared};
 use crate::{
@@ -45,6 +45,31 @@ pub(super) fn choose(shared: &Shared, event: &Event) -> Option<(Arc<ConnectionHa
     let until = until(shared.limits.redelivery_after(1));
     let claim = Claim { id: event.id.clone(), connection: handle.id, until };
     Some((handle, claim))
+}
+
+/// Who is to look into the queue of an orchestrator: the connection that an event was claimed for, or all.
+pub(super) struct Look(pub(super) OrchestratorId, pub(super) Option<Arc<ConnectionHandle>>);
+
+/// Lets the store decide: what is in the queue then is found there, by the connection that is to have it,
+/// or by all. Each is told once, for however many events.
+pub(super) fn look_once_stored(shared: &Arc<Shared>, looks: Vec<Look>) {
+    if looks.is_empty() {
+        return;
+    }
+    let shared = shared.clone();
+    actix::spawn(async move {
+        let _ = shared.queue.durable().await;
+        let (mut told, mut told_all) = (HashSet::new(), HashSet::new());
+        for Look(orchestrator, chosen) in looks {
+            match chosen {
+                Some(handle) if told.insert(handle.id) => handle.hint(),
+                None if told_all.insert(orchestrator.clone()) => {
+                    shared.connections.for_orchestrator(&orchestrator, |handle| handle.hint());
+                }
+                _ => {}
+            }
+        }
+    });
 }
 
 /// Lets go of events, and tells everybody who could have them.
