@@ -27,6 +27,7 @@ pub mod connection_manager;
 pub mod connections;
 pub mod dead_letter_keeper;
 pub mod event_router;
+mod forwarding;
 pub mod heartbeat_monitor;
 pub mod inbound;
 pub mod ingress;

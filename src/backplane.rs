@@ -141,10 +141,11 @@ impl EventQueue for Backplane {
         orchestrator: &OrchestratorId,
         connection: ConnectionId,
         ids: &[EventId],
+        most: usize,
         until: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<Option<u32>>> {
-        dispatch!(self.claim(orchestrator, connection, ids, until, now))
+        dispatch!(self.claim(orchestrator, connection, ids, most, until, now))
     }
 
     async fn release(
@@ -191,8 +192,8 @@ impl EventBus for Backplane {
         dispatch!(self.publish(body))
     }
 
-    async fn forward(&self, origin: &NodeId, body: &Bytes) -> Result<()> {
-        dispatch!(self.forward(origin, body))
+    async fn forward(&self, origin: &NodeId, bodies: &[Bytes]) -> Result<()> {
+        dispatch!(self.forward(origin, bodies))
     }
 
     async fn greet(&self, node: &NodeId) -> Result<()> {
@@ -238,6 +239,10 @@ impl ConnectionRegistry for Backplane {
 
     async fn touch(&self, connections: &[ConnectionId]) -> Result<()> {
         dispatch!(self.touch(connections))
+    }
+
+    async fn forget_stale(&self, orchestrators: &[OrchestratorId]) -> Result<usize> {
+        dispatch!(self.forget_stale(orchestrators))
     }
 
     async fn announce(&self, node: &NodeId, now: Timestamp) -> Result<usize> {

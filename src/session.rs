@@ -432,7 +432,7 @@ impl Session {
     pub fn on_drain(&mut self, delay: Duration, out: &mut Vec<Effect>) {
         self.draining = true;
         if let Phase::Ready(ready) = &mut self.phase {
-            ready.mailbox.stop();
+            ready.mailbox.stop(out);
         }
         if !matches!(self.phase, Phase::Closed) {
             out.push(Effect::Send(ServerMessage::Reconnect { reason: "server_shutdown", delay }, None));

@@ -1,6 +1,6 @@
 //! Events that only one of several daemons is to have: choosing it, and letting go (delivery rule 8).
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::{connections::ConnectionHandle, services::Shared};
 use crate::{
@@ -47,11 +47,40 @@ pub(super) fn choose(shared: &Shared, event: &Event) -> Option<(Arc<ConnectionHa
     Some((handle, claim))
 }
 
+/// Who is to look into the queue of an orchestrator: the connection that an event was claimed for, or all.
+pub(super) struct Look(pub(super) OrchestratorId, pub(super) Option<Arc<ConnectionHandle>>);
+
+/// Lets the store decide: what is in the queue then is found there, by the connection that is to have it,
+/// or by all. Each is told once, for however many events.
+pub(super) fn look_once_stored(shared: &Arc<Shared>, looks: Vec<Look>) {
+    if looks.is_empty() {
+        return;
+    }
+    let shared = shared.clone();
+    actix::spawn(async move {
+        let _ = shared.queue.durable().await;
+        let (mut told, mut told_all) = (HashSet::new(), HashSet::new());
+        for Look(orchestrator, chosen) in looks {
+            match chosen {
+                Some(handle) if told.insert(handle.id) => handle.hint(),
+                None if told_all.insert(orchestrator.clone()) => {
+                    shared.connections.for_orchestrator(&orchestrator, |handle| handle.hint());
+                }
+                _ => {}
+            }
+        }
+    });
+}
+
 /// Lets go of events, and tells everybody who could have them.
 pub(super) fn release(shared: &Arc<Shared>, who: &Identity, ids: Vec<EventId>, delay: Duration) {
-    let (shared, connection, orchestrator) = (shared.clone(), who.connection, who.orchestrator.clone());
-    let not_before = now().wall.plus(delay);
+    let (shared, who, not_before) = (shared.clone(), who.clone(), now().wall.plus(delay));
     actix::spawn(async move {
+        // Whoever gets them next must find what became of them here.
+        if let Err(error) = shared.queue.settled(&who).await {
+            log::debug!(connection:% = who.connection, error:%; "events are released before their attempts are noted");
+        }
+        let Identity { connection, orchestrator, .. } = who;
         if let Err(error) = shared.backplane.release(&orchestrator, connection, &ids, not_before).await {
             log::warn!(connection:%, error:%; "claims were not released; they run out");
             return;
@@ -79,7 +108,9 @@ pub(super) fn extend(shared: &Arc<Shared>, who: &Identity, ids: Vec<EventId>, sp
     let (shared, connection, orchestrator) = (shared.clone(), who.connection, who.orchestrator.clone());
     actix::spawn(async move {
         let (until, now) = (until(span), now().wall);
-        if let Err(error) = shared.backplane.claim(&orchestrator, connection, &ids, until, now).await {
+        if let Err(error) =
+            shared.backplane.claim(&orchestrator, connection, &ids, ids.len(), until, now).await
+        {
             log::warn!(connection:%, error:%; "claims were not extended; others may get the same events");
         }
     });

@@ -16,6 +16,7 @@ use super::{
     claims,
     connection_manager::ConnectionManager,
     connections::ConnectionHandle,
+    forwarding::{self, Forwarder},
     ingress_rules::{
         Proof,
         admission::{Provenance, admit},
@@ -67,7 +68,8 @@ pub struct EventRouter {
     unresolved_count: usize,
     unresolved_bytes: usize,
     was_lost: bool,
-    to_forward: Vec<Arc<Event>>,
+    forwarder: Option<Forwarder>,
+    to_look: Vec<claims::Look>,
 }
 
 /// An event whose target is not known yet.
@@ -115,7 +117,8 @@ impl EventRouter {
             unresolved_count: 0,
             unresolved_bytes: 0,
             was_lost: false,
-            to_forward: Vec::new(),
+            forwarder: None,
+            to_look: Vec::new(),
         }
     }
 
@@ -288,9 +291,7 @@ impl EventRouter {
         }
         let event = Arc::new(event);
         if origin == Origin::Ephemeral {
-            if self.shared.state.has_peers() {
-                self.to_forward.push(event.clone());
-            }
+            self.forward(&event);
             return self.hand_out(&event);
         }
         let sighting = self.recent.observe(&event.orchestrator, &event.id, event.timestamp, now().wall);
@@ -307,8 +308,8 @@ impl EventRouter {
                 "the buffer before the store is full; an event is dropped");
             return Routed::NoRoom;
         }
-        if matches!(origin, Origin::Direct | Origin::Taken) && self.shared.state.has_peers() {
-            self.to_forward.push(event.clone());
+        if matches!(origin, Origin::Direct | Origin::Taken) {
+            self.forward(&event);
         }
         if reserved {
             self.shared.canary.arrived.notify_one();
@@ -316,12 +317,12 @@ impl EventRouter {
         match (event.audience, sighting) {
             (Audience::Any, _) => {
                 // Two hubs may have chosen somebody: the store knows whose choice holds.
-                self.after_store(&event, chosen.clone());
+                self.to_look.push(claims::Look(event.orchestrator.clone(), chosen.clone()));
                 let session = chosen.and_then(|handle| Some(handle.identity()?.session.clone()));
                 session.map_or(Routed::Queued, |session| Routed::Delivered(vec![session]))
             }
             (Audience::All, Sighting::Unsure) => {
-                self.after_store(&event, None);
+                self.to_look.push(claims::Look(event.orchestrator.clone(), None));
                 Routed::Queued
             }
             (Audience::All, _) => self.hand_out(&event),
@@ -334,40 +335,16 @@ impl EventRouter {
         event.orchestrator == self.shared.canary.target && matches!(origin, Origin::Channel | Origin::Canary)
     }
 
-    /// Lets the store decide: what is in the queue then is found there, by the connection that is to
-    /// have it, or by all.
-    fn after_store(&self, event: &Arc<Event>, chosen: Option<Arc<ConnectionHandle>>) {
-        let (shared, orchestrator) = (self.shared.clone(), event.orchestrator.clone());
-        actix::spawn(async move {
-            let _ = shared.queue.durable().await;
-            match chosen {
-                Some(handle) => handle.hint(),
-                None => {
-                    shared.connections.for_orchestrator(&orchestrator, |handle| handle.hint());
-                }
-            }
-        });
+    /// Lets the store decide, once for all events that were taken in together.
+    fn look_once_stored(&mut self) {
+        claims::look_once_stored(&self.shared, std::mem::take(&mut self.to_look));
     }
 
-    /// Hands what only this hub knows of to the others, in order, once it is in its queues: there they
-    /// must find what they cannot take at once.
-    fn forward(&mut self) {
-        let events = std::mem::take(&mut self.to_forward);
-        if events.is_empty() {
-            return;
+    /// Hands what only this hub knows of to the others.
+    fn forward(&self, event: &Arc<Event>) {
+        if let Some(forwarder) = self.forwarder.as_ref().filter(|_| self.shared.state.has_peers()) {
+            forwarder.forward(event.clone());
         }
-        let shared = self.shared.clone();
-        actix::spawn(async move {
-            if shared.queue.durable().await.is_err() {
-                return;
-            }
-            for event in events {
-                if let Err(error) = shared.backplane.forward(&shared.node, &event.body).await {
-                    log::warn!(event = event.id.as_str(), error:% = error;
-                        "an event was not forwarded; it waits in its queue");
-                }
-            }
-        });
     }
 
     fn hand_out(&self, event: &Arc<Event>) -> Routed {
@@ -405,6 +382,9 @@ impl Actor for EventRouter {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        let (forwarder, work) = forwarding::way();
+        self.forwarder = Some(forwarder);
+        spawn_guarded(ctx, forwarding::forward_for_ever(self.shared.clone(), work));
         let mut bus = self.shared.backplane.subscribe(&self.shared.node);
         let me = ctx.address();
         spawn_guarded(ctx, async move {
@@ -437,6 +417,7 @@ impl Handler<FromBus> for EventRouter {
 
     fn handle(&mut self, FromBus(messages): FromBus, ctx: &mut Self::Context) {
         guarded(ctx, |ctx| messages.into_iter().for_each(|message| self.on_bus(message, ctx)));
+        self.look_once_stored();
     }
 }
 
@@ -445,6 +426,7 @@ impl Handler<Resolved> for EventRouter {
 
     fn handle(&mut self, Resolved(question, answer): Resolved, ctx: &mut Self::Context) {
         guarded(ctx, |ctx| self.go_on(&question, &answer, ctx));
+        self.look_once_stored();
     }
 }
 
@@ -488,7 +470,7 @@ impl Handler<Publish> for EventRouter {
     fn handle(&mut self, Publish { events, origin }: Publish, ctx: &mut Self::Context) -> Self::Result {
         let mut routed = Vec::with_capacity(events.len());
         guarded(ctx, |_| routed.extend(events.into_iter().map(|event| self.route(event, origin))));
-        self.forward();
+        self.look_once_stored();
         routed
     }
 }

@@ -223,6 +223,10 @@ async fn expire_for_ever(shared: Arc<Shared>) {
 async fn sweep(shared: &Shared, legacy: Option<mpsc::Sender<LegacySource>>) -> crate::backplane::Result<()> {
     let orchestrators = shared.connections.orchestrators();
     let depths = shared.backplane.depths(&orchestrators).await?;
+    let waiting = orchestrators.iter().zip(&depths).filter(|(_, depth)| **depth > 0);
+    let waiting: Vec<OrchestratorId> = waiting.map(|(orchestrator, _)| orchestrator.clone()).collect();
+    // Before the connections here are told to look: what those of a dead hub had is theirs then.
+    shared.backplane.forget_stale(&waiting).await?;
     for (orchestrator, depth) in orchestrators.iter().zip(depths) {
         if depth > 0 {
             shared.connections.for_orchestrator(orchestrator, |handle| handle.hint());

@@ -34,7 +34,7 @@ use crate::{
         subscription::Subscriptions,
     },
     protocol::event_frame::Delivery,
-    session::effect::{DeliveryNote, FetchRequest, Fetched, Identity, Page},
+    session::effect::{DeliveryNote, FetchRequest, Fetched, Identity, Page, taken_together},
     telemetry::metrics::{DropReason, Metrics},
 };
 
@@ -230,9 +230,9 @@ impl QueueAccess {
 
     /// Notes that an event was written to a socket of `who`.
     pub fn sent(&self, who: &Identity, note: DeliveryNote) {
-        let DeliveryNote { id, attempts, at, crashes, history } = note;
+        let DeliveryNote { id, attempts, at, crashes, history, shared } = note;
         let (daemon, connection) = (who.daemon.clone(), who.connection);
-        let sent = Sent { id, daemon, connection, attempts, at, crashes, history };
+        let sent = Sent { id, daemon, connection, attempts, at, crashes, history, shared };
         self.change(|buffer| buffer.sent(&who.orchestrator, sent));
     }
 
@@ -368,7 +368,18 @@ impl QueueAccess {
                     self.0.envelopes.insert((who.orchestrator.clone(), event.id.clone()), envelope);
                 }
             }
-            page.events.extend(self.claimed(who, wanted).await?);
+            while !wanted.is_empty() {
+                let room = request.room.saturating_sub(page.events.len());
+                let (asked, before) = (taken_together(&wanted, room), page.events.len());
+                let rest = wanted.split_off(asked);
+                page.events.extend(self.claimed(who, wanted, room).await?);
+                wanted = rest;
+                let granted = page.events.len() - before;
+                if asked == 0 || granted < asked && page.events.len() >= request.room {
+                    page.held_back = true;
+                    return Ok(page);
+                }
+            }
             if page.events.len() >= request.limit || wanted_bytes >= MAX_PAGE_BYTES {
                 page.more = candidates.next().is_some();
                 return Ok(page);
@@ -379,8 +390,13 @@ impl QueueAccess {
         }
     }
 
-    /// Claims what only one connection is to have, and leaves out what another one has.
-    async fn claimed(&self, who: &Identity, mut events: Vec<Fetched>) -> Result<Vec<Fetched>, QueueError> {
+    /// Claims what only one connection is to have, at most `room`, and leaves out what another one has.
+    async fn claimed(
+        &self,
+        who: &Identity,
+        mut events: Vec<Fetched>,
+        room: usize,
+    ) -> Result<Vec<Fetched>, QueueError> {
         let is_shared = |fetched: &Fetched| fetched.delivery.event.audience == Audience::Any;
         let shared = events.iter().filter(|fetched| is_shared(fetched));
         let ids: Vec<EventId> = shared.map(|fetched| fetched.delivery.event.id.clone()).collect();
@@ -388,17 +404,27 @@ impl QueueAccess {
             return Ok(events);
         }
         let (until, now) = (claims::until(self.0.first_deadline), now().wall);
-        let claims = self.0.backplane.claim(&who.orchestrator, who.connection, &ids, until, now).await?;
+        let claims =
+            self.0.backplane.claim(&who.orchestrator, who.connection, &ids, room, until, now).await?;
+        // Since these were read, whoever had them may have tried them.
+        let granted_before = ids.iter().zip(&claims).filter(|(_, granted)| granted.is_some_and(|n| n > 0));
+        let again: Vec<EventId> = granted_before.map(|(id, _)| id.clone()).collect();
+        let tried = match again.as_slice() {
+            [] => Vec::new(),
+            again => self.0.backplane.load(&who.orchestrator, &who.daemon, again).await?,
+        };
+        let mut tried = tried.into_iter().peekable();
         let mut claims = claims.into_iter();
         events.retain_mut(|fetched| {
             if !is_shared(fetched) {
                 return true;
             }
-            let granted = claims.next().flatten();
-            // However many daemons have tried it before, each try counts.
-            fetched.attempts = fetched.attempts.max(granted.unwrap_or_default());
+            if let Some(latest) = tried.next_if(|latest| latest.id == fetched.delivery.event.id) {
+                (fetched.attempts, fetched.crashes) = (latest.attempts, latest.crashes);
+                fetched.history = latest.history;
+            }
             fetched.claimed_until = Some(until);
-            granted.is_some()
+            claims.next().flatten().is_some()
         });
         Ok(events)
     }

@@ -340,6 +340,7 @@ mod tests {
             at: Timestamp(1),
             crashes: 0,
             history: Vec::new(),
+            shared: false,
         }
     }
 

@@ -86,8 +86,8 @@ pub trait EventBus {
     /// and nothing was published.
     fn publish(&self, body: &Bytes) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Hands an event that `origin` has stored to all other hubs.
-    fn forward(&self, origin: &NodeId, body: &Bytes) -> impl Future<Output = Result<()>> + Send;
+    /// Hands events that `origin` has stored to all other hubs, in order.
+    fn forward(&self, origin: &NodeId, bodies: &[Bytes]) -> impl Future<Output = Result<()>> + Send;
 
     /// Tells all other hubs that `node` is there.
     fn greet(&self, node: &NodeId) -> impl Future<Output = Result<()>> + Send;

@@ -133,6 +133,8 @@ pub struct Sent {
     pub crashes: u32,
     /// How the earlier deliveries ended, oldest first.
     pub history: Vec<Attempt>,
+    /// Whether the event is for any daemon: then the next delivery follows this one, whoever gets it.
+    pub shared: bool,
 }
 
 impl Sent {

@@ -54,9 +54,9 @@ pub struct Loaded {
     pub id: EventId,
     /// Its JSON.
     pub body: Bytes,
-    /// How often it was written to a socket of the asking daemon.
+    /// How often it was written to a socket of the asking daemon; of any, if it is for any.
     pub attempts: u32,
-    /// How often a connection of that daemon broke within seconds of it.
+    /// How often a connection of that daemon, or of any, broke within seconds of it.
     pub crashes: u32,
     /// How those deliveries ended, oldest first; see [`Sent::told`](super::commit::Sent::told).
     pub history: Vec<Attempt>,
@@ -128,16 +128,18 @@ pub trait EventQueue {
         ids: &[EventId],
     ) -> impl Future<Output = Result<Vec<Loaded>>> + Send;
 
-    /// Claims events of [`crate::domain::event::Audience::Any`] for one connection, until `until`. For
-    /// each of `ids`: how often it was granted to any connection before, or `None` when another living
+    /// Claims events of [`crate::domain::event::Audience::Any`] for one connection, until `until`, at most
+    /// `most` of them. For each of `ids`: how often it was granted to any connection before, or `None` when another living
     /// connection has it, or it may not be sent yet, or this connection has just let go of it and the
-    /// orchestrator has another one ([`CLAIM_COURTESY`]), or it does not wait. Asking again for what it
+    /// orchestrator has another one ([`CLAIM_COURTESY`]), or it does not wait, or those before it are as
+    /// many as may be. Asking again for what it
     /// has already changes nothing but `until`.
     fn claim(
         &self,
         orchestrator: &OrchestratorId,
         connection: ConnectionId,
         ids: &[EventId],
+        most: usize,
         until: Timestamp,
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<Option<u32>>>> + Send;

@@ -114,6 +114,11 @@ pub trait ConnectionRegistry {
     /// Keeps the records of living connections from expiring.
     fn touch(&self, connections: &[ConnectionId]) -> impl Future<Output = Result<()>> + Send;
 
+    /// Stops counting connections of `orchestrators` whose record has expired: their hub died without a
+    /// word, and what they had is free. One that is only late has time enough to refresh them. Returns how
+    /// many.
+    fn forget_stale(&self, orchestrators: &[OrchestratorId]) -> impl Future<Output = Result<usize>> + Send;
+
     /// Says that `node` lives, and learns how many hubs do.
     fn announce(&self, node: &NodeId, now: Timestamp) -> impl Future<Output = Result<usize>> + Send;
 

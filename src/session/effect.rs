@@ -6,6 +6,7 @@ use crate::{
     domain::{
         attempt::{Attempt, Cause},
         clock::Timestamp,
+        event::Audience,
         gap::Gap,
         ids::{ConnectionId, DaemonId, EventId, NodeId, OrchestratorId, OrganizationId, SessionId},
         mutant::{Mutant, planted},
@@ -109,6 +110,9 @@ pub struct FetchRequest {
     pub exclude: Vec<EventId>,
     /// How many events that match are wanted.
     pub limit: usize,
+    /// How many of them are sent at once. Events that only one connection is to have are never read
+    /// ahead of that: another one may have room for them.
+    pub room: usize,
 }
 
 /// Events from the queue.
@@ -118,8 +122,24 @@ pub struct Page {
     pub events: Vec<Fetched>,
     /// Whether there is more that was not looked at.
     pub more: bool,
+    /// Whether it ends before events that only one connection is to have, for want of room.
+    pub held_back: bool,
     /// How many events the queue holds, for any subscription.
     pub waiting: usize,
+}
+
+/// How many of the events that come `next` are taken together by a connection that has `room` for so many:
+/// as many as fit; or, as one may be refused any number of them, all in a row that only one connection is
+/// to have; or, without room, those that may be read ahead. None: the page ends here.
+#[must_use]
+pub fn taken_together(next: &[Fetched], room: usize) -> usize {
+    let is_shared = |fetched: &&Fetched| fetched.delivery.event.audience == Audience::Any;
+    let fits = room.min(next.len());
+    let shared = next.iter().take_while(is_shared).count();
+    match room {
+        0 => next.iter().take_while(|fetched| !is_shared(fetched)).count(),
+        _ => fits.max(shared),
+    }
 }
 
 /// One event from the queue.
@@ -127,9 +147,9 @@ pub struct Page {
 pub struct Fetched {
     /// The event.
     pub delivery: Arc<Delivery>,
-    /// How often this daemon instance was sent it before.
+    /// How often this daemon instance was sent it before, or any instance, if it is for any.
     pub attempts: u32,
-    /// How often a connection of it broke within seconds of that.
+    /// How often a connection broke within seconds of that.
     pub crashes: u32,
     /// How those attempts ended, oldest first.
     pub history: Vec<Attempt>,
@@ -158,6 +178,8 @@ pub struct DeliveryNote {
     pub crashes: u32,
     /// How the attempts ended, as far as they have, oldest first.
     pub history: Vec<Attempt>,
+    /// Whether it is for any daemon.
+    pub shared: bool,
 }
 
 /// Who is at the other end of an authenticated connection.

@@ -46,6 +46,8 @@ pub(super) struct Feed {
     fetching: bool,
     /// The queue may hold something that was not looked at.
     unseen: bool,
+    /// The queue holds something that is read only when there is room to send it at once.
+    held_back: bool,
     /// After a failed look: not before this.
     retry_at: Option<Monotonic>,
     ready: VecDeque<Fetched>,
@@ -72,32 +74,63 @@ impl Feed {
     }
 
     /// Whether a look into the queue should start now; if so, it has started. Without room, only what
-    /// is already flowing is refilled: a peer that takes nothing is read nothing for.
-    pub(super) fn start_fetch(&mut self, may_send: bool, room: usize, now: Monotonic) -> bool {
+    /// is already flowing is refilled: a peer that takes nothing is read nothing for. `at_once` is how many
+    /// events could be sent before anything that was read ahead is in their way.
+    pub(super) fn start_fetch(
+        &mut self,
+        may_send: bool,
+        room: usize,
+        at_once: usize,
+        now: Monotonic,
+    ) -> bool {
         self.retry_at = self.retry_at.filter(|at| now < *at);
-        let wanted = may_send && self.behind && self.unseen && !self.fetching;
+        let waits = self.unseen || self.held_back && at_once > 0;
+        let wanted = may_send && self.behind && waits && !self.fetching;
         if !wanted || self.retry_at.is_some() || self.ready.len() >= LOW_WATER {
             return false;
         }
         if room == 0 && self.ready.is_empty() {
             return false;
         }
-        (self.fetching, self.unseen) = (true, false);
+        (self.fetching, self.unseen, self.held_back) = (true, false, false);
         true
     }
 
-    /// Takes the outcome of a look.
-    pub(super) fn fetched(&mut self, events: impl IntoIterator<Item = Fetched>, more: bool) {
+    /// Takes the outcome of a look: its events, whether there is more behind them, and whether that is only
+    /// for somebody who has room. Returns the events that it does not keep and others could have.
+    pub(super) fn fetched(
+        &mut self,
+        events: impl IntoIterator<Item = Fetched>,
+        more: bool,
+        held_back: bool,
+    ) -> Vec<EventId> {
         let void = std::mem::take(&mut self.void);
-        let events = events.into_iter().filter(|_| !void);
-        self.unseen |= void;
         self.fetching = false;
-        self.unseen |= more;
+        self.held_back |= held_back;
+        self.unseen |= more || void;
         let mut taken = std::mem::take(&mut self.taken);
         if planted(Mutant::TakenReadAhead) {
             taken.clear();
         }
-        self.ready.extend(events.into_iter().filter(|fetched| !taken.contains(&fetched.delivery.event.id)));
+        let events = events.into_iter().filter(|fetched| !taken.contains(&fetched.delivery.event.id));
+        if void {
+            return events.filter_map(claimed).collect();
+        }
+        self.ready.extend(events);
+        Vec::new()
+    }
+
+    /// Gives up what others could have, and is not sent yet; the next look finds what is left of it.
+    pub(super) fn give_back(&mut self) -> Vec<EventId> {
+        if self.ready.iter().all(|fetched| fetched.claimed_until.is_none()) {
+            return Vec::new();
+        }
+        self.held_back = true;
+        let (shared, own) = std::mem::take(&mut self.ready)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|fetched| fetched.claimed_until.is_some());
+        self.ready = own;
+        shared.into_iter().filter_map(claimed).collect()
     }
 
     /// Notes that a look failed and is worth another try at `retry_at`.
@@ -154,7 +187,7 @@ impl Feed {
 
     /// Whether the feed has caught up; if so, it is live again.
     pub(super) fn catch_up(&mut self) -> bool {
-        let unseen = self.unseen && !planted(Mutant::HintForgotten);
+        let unseen = (self.unseen || self.held_back) && !planted(Mutant::HintForgotten);
         let done = self.behind && !unseen && !self.fetching && self.ready.is_empty();
         if done {
             self.behind = false;
@@ -182,16 +215,23 @@ impl Feed {
         }
     }
 
-    /// Gives up what was read ahead too long ago; the next look finds what still waits.
-    pub(super) fn forget_stale(&mut self, now: Monotonic) {
-        if !self.ready.is_empty() && now.since(self.read_at) > FRESH {
-            self.ready = VecDeque::new();
-            (self.unseen, self.void) = (true, self.fetching);
+    /// Gives up what was read ahead too long ago; the next look finds what still waits. Returns what others
+    /// could have of it.
+    pub(super) fn forget_stale(&mut self, now: Monotonic) -> Vec<EventId> {
+        if self.ready.is_empty() || now.since(self.read_at) <= FRESH {
+            return Vec::new();
         }
+        (self.unseen, self.void) = (true, self.fetching);
+        std::mem::take(&mut self.ready).into_iter().filter_map(claimed).collect()
     }
 
     /// When the feed wants to be looked at again.
     pub(super) fn next_due(&self) -> Monotonic {
         self.retry_at.unwrap_or(Monotonic::NEVER)
     }
+}
+
+/// The id of an event that others could have, if it is one.
+fn claimed(fetched: Fetched) -> Option<EventId> {
+    fetched.claimed_until.map(|_| fetched.delivery.event.id.clone())
 }

@@ -6,7 +6,7 @@ pub(super) mod answers;
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    effect::{DeliveryNote, Effect, FetchRequest, Fetched, Flow, Identity, Limits, Page},
+    effect::{Effect, FetchRequest, Fetched, Flow, Identity, Limits, Page},
     feed::{Feed, READ_AHEAD},
     window::{InFlight, State, Window},
 };
@@ -49,6 +49,8 @@ pub(super) struct Mailbox {
     /// How many events were sent, and how many of them have left for the socket.
     sent: u64,
     flushed: u64,
+    /// When the last of them was sent.
+    sent_at: Monotonic,
     /// The event that is tried alone, and until when it is suspected.
     quarantine: Option<(EventId, Monotonic)>,
     /// How many events waited when the queue was last looked into.
@@ -78,6 +80,7 @@ impl Mailbox {
             outbound: 0,
             sent: 0,
             flushed: 0,
+            sent_at: Monotonic::default(),
             quarantine: None,
             queued: 0,
             backlog,
@@ -128,9 +131,18 @@ impl Mailbox {
             Some(Blocked::SlowPeer)
         } else if self.quarantine.is_some() {
             Some(Blocked::Quarantine)
+        } else if self.window.len() >= self.max_in_flight {
+            Some(Blocked::Window)
         } else {
-            (self.window.len() >= self.max_in_flight).then_some(Blocked::Window)
+            self.suspect_due().map(|_| Blocked::Quarantine)
         }
+    }
+
+    /// From when on nothing but the suspect that comes next can be blamed, should the connection break:
+    /// what was sent before may still be in flight, but too long ago. `None` when no suspect waits for that.
+    fn suspect_due(&self) -> Option<Monotonic> {
+        let waits = self.window.len() > 0 && self.feed.peek().is_some_and(is_suspect);
+        waits.then(|| self.sent_at.plus(CRASH_SPAN))
     }
 
     /// How events flow now.
@@ -167,13 +179,13 @@ impl Mailbox {
     pub(super) fn on_page(&mut self, page: Option<Page>, now: Now, out: &mut Vec<Effect>) {
         match page {
             None => self.feed.failed(now.mono.plus(RETRY)),
-            Some(Page { events, more, waiting }) => {
+            Some(Page { events, more, held_back, waiting }) => {
                 self.feed.page_came(now.mono);
                 self.backlog = self.grew || waiting > 0;
                 self.queued = waiting.saturating_sub(self.window.len());
                 let window = &self.window;
                 let fresh = events.into_iter().filter(|fetched| !window.contains(&fetched.delivery.event.id));
-                self.feed.fetched(fresh, more);
+                release(self.feed.fetched(fresh, more, held_back), out);
             }
         }
         self.advance(now, out);
@@ -243,14 +255,16 @@ impl Mailbox {
     }
 
     /// Sends nothing any more; acknowledgements count.
-    pub(super) fn stop(&mut self) {
+    pub(super) fn stop(&mut self, out: &mut Vec<Effect>) {
         self.stopped = true;
+        release(self.feed.give_back(), out);
     }
 
     /// When something is due.
     pub(super) fn next_due(&self) -> Monotonic {
         let alone = self.quarantine.as_ref().map_or(Monotonic::NEVER, |(_, until)| *until);
-        self.window.next_due().min(self.feed.next_due()).min(alone)
+        let suspect = self.suspect_due().filter(|_| self.has_room()).unwrap_or(Monotonic::NEVER);
+        self.window.next_due().min(self.feed.next_due()).min(alone).min(suspect)
     }
 
     /// Does what is due: what was not acknowledged in time is tried again, moved or given up.
@@ -278,9 +292,7 @@ impl Mailbox {
                 reload.push(id);
             }
         }
-        if !release.is_empty() {
-            out.push(Effect::Release { ids: release, delay: Duration::ZERO });
-        }
+        self::release(release, out);
         if !reload.is_empty() {
             out.push(Effect::Reload(reload));
         }
@@ -290,7 +302,7 @@ impl Mailbox {
     /// The connection has ended, and `crashed` says that it broke. What it had is free for others, and
     /// an event that breaks its connection again and again is given up (delivery rule 6).
     pub(super) fn on_gone(&mut self, crashed: bool, now: Now, out: &mut Vec<Effect>) {
-        let mut release = Vec::new();
+        let mut release = self.feed.give_back();
         for mut flight in self.window.drain() {
             let suspect =
                 crashed && flight.order <= self.flushed && now.mono.since(flight.sent_at.0) <= CRASH_SPAN;
@@ -298,21 +310,19 @@ impl Mailbox {
                 flight.crashes += 1;
                 flight.end(&self.identity, Ended::Crashed, None);
             }
-            let InFlight { id, attempt: attempts, crashes, any, sent_at, history, .. } = flight;
-            if suspect && crashes >= CRASH_LIMIT {
+            if suspect && flight.crashes >= CRASH_LIMIT {
+                let InFlight { id, attempt: attempts, history, .. } = flight;
                 out.push(Effect::DeadLetter { id, cause: Cause::CrashLoop, attempts, history });
                 continue;
             }
-            if any {
-                release.push(id.clone());
-            }
             if suspect {
-                out.push(Effect::Note(DeliveryNote { id, attempts, at: sent_at.1, crashes, history }));
+                out.push(Effect::Note(flight.note()));
+            }
+            if flight.any {
+                release.push(flight.id);
             }
         }
-        if !release.is_empty() {
-            out.push(Effect::Release { ids: release, delay: Duration::ZERO });
-        }
+        self::release(release, out);
     }
 
     fn wants(&self, delivery: &Delivery) -> bool {
@@ -333,7 +343,7 @@ impl Mailbox {
     fn advance(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.lift_quarantine(now.mono);
         if self.has_room() {
-            self.feed.forget_stale(now.mono);
+            release(self.feed.forget_stale(now.mono), out);
         }
         let mut reload = Vec::new();
         while self.has_room()
@@ -347,7 +357,7 @@ impl Mailbox {
         while self.has_room()
             && let Some(next) = self.feed.peek()
         {
-            if is_suspect(next) && self.window.len() > 0 {
+            if self.suspect_due().is_some_and(|due| now.mono < due) {
                 break;
             }
             if next.claimed_until.is_some_and(|until| until <= now.wall) {
@@ -356,19 +366,24 @@ impl Mailbox {
                 self.feed.hint();
                 continue;
             }
-            if let Some(fetched) = self.feed.next()
-                && self.wants(&fetched.delivery)
-            {
+            let Some(fetched) = self.feed.next() else { break };
+            if self.wants(&fetched.delivery) {
                 self.queued = self.queued.saturating_sub(1);
                 self.feed.overtakes_push(&fetched.delivery.event.id, now.mono);
                 self.send(fetched, now, out);
+            } else if fetched.claimed_until.is_some() {
+                release(vec![fetched.delivery.event.id.clone()], out);
             }
         }
+        if !self.has_room() {
+            release(self.feed.give_back(), out);
+        }
         let room = self.max_in_flight.saturating_sub(self.window.len());
-        if self.feed.start_fetch(self.may_send(), room, now.mono) {
+        let at_once = if self.has_room() { room.saturating_sub(self.feed.len()) } else { 0 };
+        if self.feed.start_fetch(self.may_send(), room, at_once, now.mono) {
             self.grew = false;
             let exclude = self.window.ids().chain(self.feed.ids()).cloned().collect();
-            out.push(Effect::Fetch(FetchRequest { exclude, limit: room + READ_AHEAD }));
+            out.push(Effect::Fetch(FetchRequest { exclude, limit: room + READ_AHEAD, room: at_once }));
         } else if self.feed.catch_up() {
             self.queued = 0;
             out.push(Effect::CaughtUp);
@@ -403,6 +418,7 @@ impl Mailbox {
         let (size, ack_deadline) = (delivery.size(), self.limits.redelivery_after(attempt));
         self.outbound += size;
         self.sent += 1;
+        self.sent_at = now.mono;
         let sending = Sending { delivery: delivery.clone(), attempt, ack_deadline };
         out.push(Effect::Deliver { sending, crashes, history: history.clone() });
         if !event.requires_ack {
@@ -435,17 +451,20 @@ impl Mailbox {
 
     /// Another connection gets it: what happened here is written down.
     fn let_go(&mut self, id: &EventId, out: &mut Vec<Effect>) {
-        if let Some(InFlight { id, attempt: attempts, crashes, sent_at, history, .. }) =
-            self.window.remove(id)
-        {
-            out.push(Effect::Note(DeliveryNote { id, attempts, at: sent_at.1, crashes, history }));
-        }
+        out.extend(self.window.remove(id).map(|flight| Effect::Note(flight.note())));
     }
 
     fn give_up(&mut self, id: &EventId, cause: Cause, out: &mut Vec<Effect>) {
         if let Some(InFlight { id, attempt: attempts, history, .. }) = self.window.remove(id) {
             out.push(Effect::DeadLetter { id, cause, attempts, history });
         }
+    }
+}
+
+/// Lets others have events that this connection does not get to.
+fn release(ids: Vec<EventId>, out: &mut Vec<Effect>) {
+    if !ids.is_empty() {
+        out.push(Effect::Release { ids, delay: Duration::ZERO });
     }
 }
 

@@ -54,7 +54,7 @@ impl Ready {
         let mut mailbox =
             Mailbox::new(limits.clone(), admission.identity.clone(), max_in_flight, admission.backlog);
         if stopped {
-            mailbox.stop();
+            mailbox.stop(out);
         }
         let mut restored = admission.subscriptions.take().filter(|_| wishes.resume).unwrap_or_default();
         restored.restrict(admission.scopes, limits.strict_scopes);

@@ -17,7 +17,7 @@ use std::{
     collections::{BinaryHeap, HashMap, VecDeque},
 };
 
-use super::effect::Identity;
+use super::effect::{DeliveryNote, Identity};
 use crate::domain::{
     attempt::{Attempt, Ended, MAX_HISTORY},
     clock::{Monotonic, Timestamp},
@@ -47,6 +47,18 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
+    /// What is written down of it.
+    pub(super) fn note(&self) -> DeliveryNote {
+        DeliveryNote {
+            id: self.id.clone(),
+            attempts: self.attempt,
+            at: self.sent_at.1,
+            crashes: self.crashes,
+            history: self.history.clone(),
+            shared: self.any,
+        }
+    }
+
     /// Notes how the latest attempt ended, once.
     pub(super) fn end(&mut self, who: &Identity, outcome: Ended, reason: Option<Box<str>>) {
         if self.history.last().is_some_and(|last| last.attempt >= self.attempt) {

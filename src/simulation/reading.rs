@@ -15,7 +15,7 @@ use crate::{
         subscription::Subscriptions,
     },
     protocol::event_frame::Delivery,
-    session::effect::{Admission, FetchRequest, Fetched, Page, Refusal},
+    session::effect::{Admission, FetchRequest, Fetched, Page, Refusal, taken_together},
 };
 
 /// How long the store takes to answer, in milliseconds.
@@ -117,10 +117,22 @@ impl World {
         let ids: Vec<EventId> = candidates.by_ref().take(limit).cloned().collect();
         let more = candidates.next().is_some();
         let loaded = self.store.load(&identity.orchestrator, &identity.daemon, &ids);
-        let events: Vec<Fetched> =
+        let mut wanted: Vec<Fetched> =
             loaded.into_iter().map(|loaded| self.fetched(orchestrator, loaded)).collect();
-        let events = self.claim(connection, events);
-        Page { events, more, waiting: waiting.len() }
+        let mut page = Page { more, waiting: waiting.len(), ..Page::default() };
+        while !wanted.is_empty() {
+            let room = request.room.saturating_sub(page.events.len());
+            let (asked, before) = (taken_together(&wanted, room), page.events.len());
+            let rest = wanted.split_off(asked);
+            page.events.extend(self.claim(connection, wanted, room));
+            wanted = rest;
+            let granted = page.events.len() - before;
+            if asked == 0 || granted < asked && page.events.len() >= request.room {
+                (page.more, page.held_back) = (false, true);
+                break;
+            }
+        }
+        page
     }
 
     fn fetched(&self, orchestrator: Number, loaded: Loaded) -> Fetched {
@@ -136,7 +148,7 @@ impl World {
     }
 
     /// Claims what only one connection is to have, and leaves out what another one has.
-    fn claim(&mut self, connection: Number, mut events: Vec<Fetched>) -> Vec<Fetched> {
+    fn claim(&mut self, connection: Number, mut events: Vec<Fetched>, room: usize) -> Vec<Fetched> {
         let is_shared = |fetched: &Fetched| fetched.delivery.event.audience == Audience::Any;
         let shared = events.iter().filter(|fetched| is_shared(fetched));
         let ids: Vec<EventId> = shared.map(|fetched| fetched.delivery.event.id.clone()).collect();
@@ -145,17 +157,15 @@ impl World {
         }
         let (until, now) = (self.claimed_until(self.limits.redelivery_after(1)), self.now().wall);
         let identity = self.links[connection].identity.clone();
-        let granted = self.store.claim(&identity.orchestrator, identity.connection, &ids, until, now);
+        let granted = self.store.claim(&identity.orchestrator, identity.connection, &ids, room, until, now);
         self.claimed(connection, &ids, &granted, until);
         let mut claims = granted.into_iter();
         events.retain_mut(|fetched| {
             if !is_shared(fetched) {
                 return true;
             }
-            let granted = claims.next().flatten();
-            fetched.attempts = fetched.attempts.max(granted.unwrap_or_default());
             fetched.claimed_until = Some(until);
-            granted.is_some()
+            claims.next().flatten().is_some()
         });
         events
     }

@@ -10,6 +10,7 @@ use crate::{
     backplane::commit::{Ack, DeadLetter, Sent},
     domain::{
         clock::{Now, Timestamp},
+        event::Audience,
         gap::Gap,
         ids::{EventId, NodeId, OrchestratorId},
         scope::ScopeSet,
@@ -100,6 +101,7 @@ impl World {
                     at: sent_at,
                     crashes,
                     history,
+                    shared: event.audience == Audience::Any,
                 };
                 self.links[connection].outbound += sending.delivery.size();
                 if event.requires_ack {
@@ -107,10 +109,11 @@ impl World {
                 }
                 self.deliver(connection, &event, attempts, sending.delivery.size());
             }
-            Effect::Note(DeliveryNote { id, attempts, at, crashes, history }) => {
+            Effect::Note(DeliveryNote { id, attempts, at, crashes, history, shared }) => {
+                self.links[connection].unflushed.retain(|sent| sent.id != id);
                 let identity = self.links[connection].identity.clone();
                 let (daemon, connection) = (identity.daemon.clone(), identity.connection);
-                let sent = Sent { id, daemon, connection, attempts, at, crashes, history };
+                let sent = Sent { id, daemon, connection, attempts, at, crashes, history, shared };
                 self.note_sent(hub, &identity.orchestrator, sent);
             }
             Effect::Acknowledge { ids, .. } => {
@@ -139,8 +142,14 @@ impl World {
                 if !self.store.away {
                     let (until, now) = (self.claimed_until(span), self.now().wall);
                     let identity = self.links[connection].identity.clone();
-                    let granted =
-                        self.store.claim(&identity.orchestrator, identity.connection, &ids, until, now);
+                    let granted = self.store.claim(
+                        &identity.orchestrator,
+                        identity.connection,
+                        &ids,
+                        ids.len(),
+                        until,
+                        now,
+                    );
                     self.claimed(connection, &ids, &granted, until);
                 }
             }

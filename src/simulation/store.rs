@@ -114,11 +114,12 @@ impl Store {
         orchestrator: &OrchestratorId,
         connection: ConnectionId,
         ids: &[EventId],
+        most: usize,
         until: Timestamp,
         now: Timestamp,
     ) -> Vec<Option<u32>> {
         let living = self.living(orchestrator);
-        let asking = Asking { orchestrator, connection, until, now, living: &living };
+        let asking = Asking { orchestrator, connection, until, now, living: &living, most };
         sure(rules::claim(&mut self.shelf, asking, ids))
     }
 

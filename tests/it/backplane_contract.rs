@@ -90,6 +90,7 @@ macro_rules! contract_tests {
             delivery::a_dead_letter_waits_to_be_filed,
             delivery::a_redriven_event_waits_as_if_it_were_new,
             delivery::what_is_known_of_deliveries_comes_back,
+            delivery::what_any_daemon_tried_all_of_them_know,
             delivery::every_end_has_a_receipt,
             delivery::each_way_of_an_event_has_its_own_receipt,
             delivery::a_waiting_event_can_be_found,

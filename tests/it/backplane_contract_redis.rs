@@ -11,6 +11,7 @@ use neolith_hub::{
         records::Records,
         redis::RedisBackplane,
         registrations::{Registrations, Unregister},
+        registry::ConnectionRegistry,
         revocations::{Revocations, TokenIdentity},
         sessions::{SessionChange, SessionStatus, SessionUpdate, Sessions},
         status::{ExplicitPresence, ExplicitStatus, OperationalStatus, PresenceStatus, Statuses},
@@ -244,4 +245,19 @@ async fn connections_whose_record_is_gone_leave_the_list() {
     let _: usize = hub.run(&["DEL", &format!("ws:connection:{}", request.connection)]);
     assert_eq!(hub.backplane.connections(None, None, 10).await, Ok(Vec::new()));
     assert_eq!(hub.run::<usize>(&["EXISTS", "hub:connections"]), 0);
+}
+
+#[tokio::test]
+async fn connections_of_a_hub_that_died_hold_nothing_once_their_records_are_gone() {
+    let hub = Redis::start().await;
+    let [lost, living] = ["d1", "d2"].map(attach);
+    for request in [&lost, &living] {
+        attached(&hub.backplane, request).await;
+    }
+    let owners = [orchestrator("vp_1"), orchestrator("vp_unknown")];
+    assert_eq!(hub.backplane.forget_stale(&owners).await, Ok(0), "they are only late");
+    let _: usize = hub.run(&["DEL", &format!("ws:connection:{}", lost.connection)]);
+    assert_eq!(hub.backplane.forget_stale(&owners).await, Ok(1));
+    let left: Vec<String> = hub.run(&["SMEMBERS", "ws:vp:vp_1:connections"]);
+    assert_eq!(left, [living.connection.to_string()]);
 }

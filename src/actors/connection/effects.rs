@@ -21,6 +21,7 @@ use crate::{
     domain::{
         attempt::Attempt,
         clock::{self, Now},
+        event::Audience,
         ids::EventId,
         subscription::Subscriptions,
     },
@@ -123,7 +124,11 @@ impl Connection {
                     "an event is given up and goes to the dead letters");
                 shared.queue.bury(&identity, id, cause, attempts, history);
             }
-            Effect::Note(note) => shared.queue.sent(&identity, note),
+            Effect::Note(note) => {
+                // The later word counts, not what was noted when it was sent.
+                self.unflushed.retain(|unflushed| unflushed.id != note.id);
+                shared.queue.sent(&identity, note);
+            }
             Effect::Release { ids, delay } => claims::release(shared, &identity, ids, delay),
             Effect::Extend { ids, span } => claims::extend(shared, &identity, ids, span),
             _ => {}
@@ -141,7 +146,8 @@ impl Connection {
         }
         if event.requires_ack {
             let (id, at) = (event.id.clone(), now.wall);
-            self.unflushed.push(DeliveryNote { id, attempts, at, crashes, history });
+            let shared = event.audience == Audience::Any;
+            self.unflushed.push(DeliveryNote { id, attempts, at, crashes, history, shared });
         }
         log::debug!(event = event.id.as_str(), connection:% = self.handle.id, orchestrator = event.orchestrator.as_str(), attempt = attempts;
             "event:routed");

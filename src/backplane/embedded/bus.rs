@@ -52,7 +52,7 @@ impl EventBus for EmbeddedBackplane {
         std::future::ready(Ok(false)).await
     }
 
-    async fn forward(&self, _origin: &NodeId, _body: &Bytes) -> Result<()> {
+    async fn forward(&self, _origin: &NodeId, _bodies: &[Bytes]) -> Result<()> {
         std::future::ready(Ok(())).await
     }
 

@@ -82,6 +82,7 @@ impl EventQueue for EmbeddedBackplane {
         orchestrator: &OrchestratorId,
         connection: ConnectionId,
         ids: &[EventId],
+        most: usize,
         until: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<Option<u32>>> {
@@ -90,7 +91,7 @@ impl EventQueue for EmbeddedBackplane {
             .run(move |state| {
                 let living = state.connections.of(&orchestrator);
                 let (orchestrator, living) = (&orchestrator, living.as_slice());
-                let asking = Asking { orchestrator, connection, until, now, living };
+                let asking = Asking { orchestrator, connection, until, now, living, most };
                 Ok(state.file.loosely(|transaction| rules::claim(transaction, asking, &ids))?)
             })
             .await

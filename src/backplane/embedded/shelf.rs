@@ -69,6 +69,7 @@ pub(super) fn delivery(id: &EventId, daemon: &DaemonId, delivered: &Delivered) -
         at: delivered.at,
         crashes: delivered.crashes,
         history: history(&delivered.history),
+        shared: false,
     })
 }
 
@@ -193,14 +194,20 @@ impl Shelf for Transaction<'_> {
     fn record(&mut self, orchestrator: &OrchestratorId, sent: &Sent) -> Result<()> {
         let delivery = Delivery {
             id: &sent.id,
-            daemon: &sent.daemon,
+            daemon: Some(&sent.daemon),
             connection: sent.connection,
             attempts: sent.attempts,
             at: sent.at,
             crashes: sent.crashes,
             history: &json(&sent.history)?,
         };
-        self.record_delivery(orchestrator, delivery)
+        self.record_delivery(orchestrator, delivery)?;
+        if !sent.shared {
+            return Ok(());
+        }
+        // Who reads it does not learn from its place whose it was.
+        let history = json(&sent.clone().told())?;
+        self.record_delivery(orchestrator, Delivery { daemon: None, history: &history, ..delivery })
     }
 
     fn bury(

@@ -43,12 +43,16 @@ impl EventBus for RedisBackplane {
         publish.map(|()| true).map_err(|error| self.failed(error))
     }
 
-    async fn forward(&self, origin: &NodeId, body: &Bytes) -> Result<()> {
+    async fn forward(&self, origin: &NodeId, bodies: &[Bytes]) -> Result<()> {
         let broken = |error: serde_json::Error| BackplaneError::Corrupt(error.to_string());
-        let event: &RawValue = serde_json::from_slice(body).map_err(broken)?;
-        let forwarded =
-            serde_json::to_vec(&Forwarded { origin: origin.to_string(), event }).map_err(broken)?;
-        self.commands().publish(keys::FORWARDED, forwarded).await.map_err(|error| self.failed(error))
+        let mut pipe = redis::pipe();
+        for body in bodies {
+            let event: &RawValue = serde_json::from_slice(body).map_err(broken)?;
+            let forwarded =
+                serde_json::to_vec(&Forwarded { origin: origin.to_string(), event }).map_err(broken)?;
+            pipe.publish(keys::FORWARDED, forwarded).ignore();
+        }
+        self.run_all(&pipe).await
     }
 
     async fn greet(&self, node: &NodeId) -> Result<()> {

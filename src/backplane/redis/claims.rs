@@ -19,6 +19,7 @@ impl RedisBackplane {
         orchestrator: &OrchestratorId,
         connection: ConnectionId,
         ids: &[EventId],
+        most: usize,
         until: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<Option<u32>>> {
@@ -29,7 +30,7 @@ impl RedisBackplane {
             [keys::queue_data(orchestrator), keys::claims(orchestrator), keys::connections(orchestrator)];
         let mut call = scripts::call(&scripts::GRANT, &names);
         call.arg(connection.to_string()).arg(until.0).arg(now.0);
-        call.arg(CLAIM_COURTESY.as_millis().to_string()).arg(RETENTION.as_secs());
+        call.arg(CLAIM_COURTESY.as_millis().to_string()).arg(RETENTION.as_secs()).arg(most);
         for id in ids {
             call.arg(id.as_str());
         }

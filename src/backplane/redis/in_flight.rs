@@ -3,7 +3,7 @@
 use redis::AsyncCommands as _;
 use serde::{Deserialize, Serialize};
 
-use super::{RedisBackplane, keys, records::json};
+use super::{RedisBackplane, keys, records::json, scripts};
 use crate::{
     backplane::{
         Result,
@@ -55,10 +55,15 @@ impl InFlight {
         match ConnectionId::parse(&self.connection_id) {
             Ok(connection) => {
                 let (id, daemon) = (id.clone(), daemon.clone());
-                Sent { id, daemon, connection, attempts, at, crashes, history }.told()
+                Sent { id, daemon, connection, attempts, at, crashes, history, shared: false }.told()
             }
             Err(_) => history,
         }
+    }
+
+    /// Reads what is noted beside a claim; see `tried.lua`.
+    pub(super) fn beside(claim: &[u8]) -> Option<Self> {
+        Self::read(claim.splitn(6, |byte| *byte == b' ').nth(5)?)
     }
 
     /// Reads a record; what somebody else wrote is none.
@@ -92,6 +97,14 @@ impl RedisBackplane {
                 pipe.hset(&key, sent.id.as_str(), json(&InFlight::of(sent))?).ignore();
                 pipe.expire(&key, RETENTION.as_secs().cast_signed()).ignore();
                 commands += 2;
+                if sent.shared {
+                    // Who reads it does not learn from its place whose it was.
+                    let told = Sent { history: sent.clone().told(), ..sent.clone() };
+                    let mut call = scripts::call(&scripts::TRIED, &[keys::claims(&group.orchestrator)]);
+                    call.arg(sent.id.as_str()).arg(sent.attempts).arg(json(&InFlight::of(&told))?);
+                    pipe.add_command(call).ignore();
+                    commands += 1;
+                }
             }
             let taken = group.acks.iter().map(|ack| (&ack.daemon, &ack.id));
             for (daemon, id) in taken.chain(group.dead.iter().map(|dead| (&dead.daemon, &dead.id))) {
@@ -111,6 +124,6 @@ impl RedisBackplane {
         if commands == 0 {
             return Ok(());
         }
-        pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))
+        self.run_all(&pipe).await
     }
 }

@@ -98,19 +98,25 @@ impl EventQueue for RedisBackplane {
         bodies.arg(keys::queue_data(orchestrator));
         let mut in_flight = redis::cmd("HMGET");
         in_flight.arg(keys::in_flight(daemon));
+        let mut claims = redis::cmd("HMGET");
+        claims.arg(keys::claims(orchestrator));
         for id in ids {
             bodies.arg(id.as_str());
             in_flight.arg(id.as_str());
+            claims.arg(id.as_str());
         }
         let mut pipe = redis::pipe();
-        pipe.add_command(bodies).add_command(in_flight);
+        pipe.add_command(bodies).add_command(in_flight).add_command(claims);
         pipe.ignore_errors();
-        let [bodies, in_flight]: [Value; 2] = self.run_all(&pipe).await?;
+        let [bodies, in_flight, claims]: [Value; 3] = self.run_all(&pipe).await?;
         let bodies: Values = redis::from_redis_value(bodies).map_err(|error| corrupt(error.to_string()))?;
         // Somebody else may use that name for something else; then every delivery counts as the first.
         let in_flight: Values = redis::from_redis_value(in_flight).unwrap_or_else(|_| vec![None; ids.len()]);
-        let found = ids.iter().zip(bodies).zip(in_flight).filter_map(|((id, body), record)| {
-            let record = record.and_then(|json| InFlight::read(&json)).unwrap_or_default();
+        let claims: Values = redis::from_redis_value(claims).unwrap_or_else(|_| vec![None; ids.len()]);
+        let records = in_flight.into_iter().zip(claims);
+        let found = ids.iter().zip(bodies).zip(records).filter_map(|((id, body), (record, claim))| {
+            let shared = claim.and_then(|claim| InFlight::beside(&claim));
+            let record = shared.or_else(|| InFlight::read(&record?)).unwrap_or_default();
             body.map(|body| Loaded {
                 id: id.clone(),
                 body: Bytes::from(body),
@@ -127,10 +133,11 @@ impl EventQueue for RedisBackplane {
         orchestrator: &OrchestratorId,
         connection: ConnectionId,
         ids: &[EventId],
+        most: usize,
         until: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<Option<u32>>> {
-        self.grant(orchestrator, connection, ids, until, now).await
+        self.grant(orchestrator, connection, ids, most, until, now).await
     }
 
     async fn release(

@@ -28,6 +28,8 @@ use serde::Deserialize;
 pub(super) const CONNECTION_LIFETIME: Duration = Duration::from_secs(120);
 /// After how long without a sign of life a hub is gone.
 const NODE_LIFETIME: Duration = Duration::from_secs(15);
+/// For how many orchestrators stale connections are looked for at once.
+const STALE_PAGE: usize = 200;
 /// How long it is remembered what a daemon was told of.
 const TOLD_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -240,6 +242,35 @@ impl ConnectionRegistry for RedisBackplane {
             pipe.expire(keys::connection(connection), CONNECTION_LIFETIME.as_secs().cast_signed()).ignore();
         }
         pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))
+    }
+
+    async fn forget_stale(&self, orchestrators: &[OrchestratorId]) -> Result<usize> {
+        let mut forgotten = 0;
+        for page in orchestrators.chunks(STALE_PAGE) {
+            let mut pipe = redis::pipe();
+            for orchestrator in page {
+                pipe.smembers(keys::connections(orchestrator));
+            }
+            let sets: Vec<Vec<String>> = self.run_all(&pipe).await?;
+            let members: Vec<(&OrchestratorId, ConnectionId)> = page
+                .iter()
+                .zip(&sets)
+                .flat_map(|(owner, set)| {
+                    set.iter().filter_map(move |id| Some((owner, ConnectionId::parse(id).ok()?)))
+                })
+                .collect();
+            let records = self.texts(members.iter().map(|(_, id)| keys::connection(id))).await?;
+            let mut pipe = redis::pipe();
+            for ((owner, id), _) in members.iter().zip(&records).filter(|(_, record)| record.is_none()) {
+                pipe.srem(keys::connections(owner), id.to_string()).ignore();
+                pipe.zrem(keys::ALL_CONNECTIONS, id.to_string()).ignore();
+                forgotten += 1;
+            }
+            if !pipe.is_empty() {
+                self.run_all::<()>(&pipe).await?;
+            }
+        }
+        Ok(forgotten)
     }
 
     async fn announce(&self, node: &NodeId, now: Timestamp) -> Result<usize> {

@@ -38,6 +38,7 @@ scripts! {
     SILENT = "silent.lua",
     GRANT = "grant.lua",
     LET_GO = "let_go.lua",
+    TRIED = "tried.lua",
     BOOKS = "books.lua",
     RECOUNT = "recount.lua",
     IDEMPOTENCY = "idempotency.lua",

@@ -23,6 +23,8 @@ pub struct Asking<'a> {
     pub now: Timestamp,
     /// The connections that the orchestrator has; others hold nothing.
     pub living: &'a [ConnectionId],
+    /// How many events it has room for.
+    pub most: usize,
 }
 
 /// Claims waiting events; see [`crate::backplane::queue::EventQueue::claim`].
@@ -36,7 +38,8 @@ pub fn claim<S: Shelf>(
 ) -> Result<Vec<Option<u32>>, S::Error> {
     let mut granted = Vec::with_capacity(ids.len());
     for id in ids {
-        if !shelf.is_waiting(asking.orchestrator, id)? {
+        let full = granted.iter().flatten().count() >= asking.most;
+        if full || !shelf.is_waiting(asking.orchestrator, id)? {
             granted.push(None);
             continue;
         }

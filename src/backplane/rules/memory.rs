@@ -78,7 +78,10 @@ impl MemoryShelf {
         let Some(queue) = self.queues.get(orchestrator) else { return Vec::new() };
         let load = |id: &EventId| {
             let entry = queue.entries.get(queue.places.get(id)?)?;
-            let sent = queue.deliveries.get(id).and_then(|sent| sent.get(daemon));
+            let sent = queue.deliveries.get(id);
+            let last = sent.and_then(|sent| sent.values().max_by_key(|sent| sent.attempts));
+            let shared = last.filter(|sent| sent.shared);
+            let sent = shared.or_else(|| sent?.get(daemon));
             Some(Loaded {
                 id: id.clone(),
                 body: entry.body.clone(),

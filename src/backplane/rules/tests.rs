@@ -113,6 +113,7 @@ fn sent(name: &str, attempts: u32) -> Sent {
         at: NOW,
         crashes: 0,
         history: Vec::new(),
+        shared: false,
     }
 }
 
@@ -263,7 +264,7 @@ fn of_several_connections_one_has_an_event_until_it_lets_go() {
     let ask = |shelf: &mut MemoryShelf, connection, living: &[ConnectionId], after: Duration| {
         let now = NOW.plus(after);
         let until = now.plus(Duration::from_secs(30));
-        let asking = Asking { orchestrator: &owner(), connection, until, now, living };
+        let asking = Asking { orchestrator: &owner(), connection, until, now, living, most: 1 };
         certain(rules::claim(shelf, asking, &[id("e"), id("never")]))[0]
     };
     let later = Duration::from_secs(1);

@@ -82,6 +82,8 @@ impl Mailbox {
                 self.let_go(id, out);
                 shared.entry(delay).or_default().push(id.clone());
             } else {
+                // The next connection tells how it ended, if this one does not live to send it again.
+                out.push(Effect::Note(flight.note()));
                 self.window.delay(id, now.mono.plus(delay));
             }
         }

@@ -98,7 +98,7 @@ pub(super) fn shared(text: &str) -> Arc<Delivery> {
 /// A page with new events, from a queue that is not empty.
 pub(super) fn page(texts: &[&str], more: bool) -> Option<Page> {
     let events = texts.iter().map(|text| fetched(text, 0)).collect();
-    Some(Page { events, more, waiting: texts.len().max(1) })
+    Some(Page { events, more, waiting: texts.len().max(1), ..Page::default() })
 }
 
 pub(super) fn empty_queue() -> Option<Page> {

@@ -3,8 +3,11 @@
 use super::fixtures::*;
 use crate::{
     domain::{attempt::Ended, event::Event, gap::Gap},
-    protocol::{event_frame::Delivery, server_frame::ServerMessage},
-    session::effect::{Admission, Effect, Fetched, Limits, Page},
+    protocol::{
+        event_frame::Delivery,
+        server_frame::{Blocked, ServerMessage},
+    },
+    session::effect::{Admission, Effect, Fetched, Limits, Page, taken_together},
 };
 use std::sync::Arc;
 
@@ -23,7 +26,11 @@ fn a_refused_event_leaves_the_window_and_comes_again_after_its_delay() {
     let mut rig = holding(&["e1", "e2"]);
     assert_eq!(rig.push(&event("e3"))[0], "behind", "the window is full");
     let out = rig.nack(&["e1"], r#","delayMs":5000"#);
-    assert_eq!(out, ["fetch 65 beside [e1,e2]"], "there is room for another one meanwhile");
+    assert_eq!(
+        out,
+        ["note e1 #1 crashes 0", "fetch 65 beside [e1,e2]"],
+        "there is room for another one meanwhile"
+    );
     assert_eq!(rig.page(page(&["e3"], false)), ["event e3 #1", "caught up"]);
     assert!(rig.after(secs(5)).is_empty(), "there is no room for it yet");
     assert_eq!(rig.ack(&["e2"]), ["taken e2", "reload e1"]);
@@ -34,7 +41,7 @@ fn a_refused_event_leaves_the_window_and_comes_again_after_its_delay() {
 fn without_a_delay_it_waits_twice_as_long_each_time() {
     let mut rig = holding(&["e1"]);
     for (attempt, wait) in [(2, 2), (3, 4), (4, 8)] {
-        assert!(rig.nack(&["e1"], "").is_empty());
+        assert_eq!(rig.nack(&["e1"], ""), [format!("note e1 #{} crashes 0", attempt - 1)]);
         assert!(rig.after(secs(wait) - millis(1)).is_empty(), "attempt {attempt}");
         assert_eq!(rig.after(millis(1)), ["reload e1"]);
         assert_eq!(rig.reloaded(&["e1"], &["e1"]), [format!("event e1 #{attempt}")]);
@@ -68,6 +75,17 @@ fn a_dead_letter_tells_how_every_attempt_ended() {
 }
 
 #[test]
+fn the_reason_of_a_refusal_is_written_down_before_the_event_comes_again() {
+    let mut rig = holding(&["e1"]);
+    let mut out = Vec::new();
+    let text = r#"{"type":"nack","payload":{"eventIds":["e1"],"reason":"the model is busy"}}"#;
+    rig.session.on_text(text, rig.now, &mut out);
+    let [Effect::Note(note)] = &out[..] else { panic!("{out:?}") };
+    let [refused] = &note.history[..] else { panic!("{note:?}") };
+    assert_eq!((refused.outcome, refused.reason.as_deref()), (Ended::Refused, Some("the model is busy")));
+}
+
+#[test]
 fn what_was_read_again_waits_when_the_window_was_lowered_meanwhile() {
     let mut rig = holding(&["e1", "e2"]);
     rig.nack(&["e1"], r#","delayMs":0"#);
@@ -93,19 +111,61 @@ fn claimed(name: &str, rig: &Rig, span: std::time::Duration) -> Fetched {
 }
 
 #[test]
-fn what_was_read_ahead_is_asked_for_again_when_its_claim_has_run_out() {
+fn what_others_could_have_is_not_kept_for_later() {
+    let mut rig = Rig::looking(Limits { max_in_flight: 1, ..patient() });
+    let events = vec![claimed("e1", &rig, secs(35)), claimed("e2", &rig, secs(35))];
+    let out = rig.page(Some(Page { events, waiting: 2, ..Page::default() }));
+    assert_eq!(out, ["event e1 #1", "release e2 for 0"]);
+    assert_eq!(rig.ack(&["e1"]), ["taken e1", "fetch 65 beside []"], "nobody may have wanted it");
+}
+
+#[test]
+fn what_waits_for_any_is_looked_for_only_with_room_to_send_it() {
+    let mut rig = Rig::looking(Limits { max_in_flight: 1, ..patient() });
+    let events = vec![claimed("e1", &rig, secs(35))];
+    let out = rig.page(Some(Page { events, held_back: true, waiting: 20, ..Page::default() }));
+    assert_eq!(out, ["event e1 #1"], "no look while the window is full, and no end of the backlog");
+    let mut out = Vec::new();
+    rig.session.on_text(r#"{"type":"ack","payload":{"eventIds":["e1"]}}"#, rig.now, &mut out);
+    let Some(Effect::Fetch(request)) = out.last() else { panic!("{out:?}") };
+    assert_eq!(request.room, 1);
+    assert_eq!(rig.page(empty_queue()), ["caught up"], "others have them");
+}
+
+#[test]
+fn a_connection_that_ends_or_stops_lets_go_of_what_it_was_not_sent() {
+    let suspect = |rig: &Rig| Fetched { crashes: 2, attempts: 2, ..claimed("e2", rig, secs(35)) };
+    let waiting = || {
+        let mut rig = Rig::looking(Limits { max_in_flight: 5, ..patient() });
+        let events = vec![fetched("e1", 0), suspect(&rig)];
+        rig.page(Some(Page { events, waiting: 2, ..Page::default() }));
+        rig
+    };
+    assert_eq!(waiting().gone(false), ["release e2 for 0"]);
+    assert!(waiting().drain().contains(&"release e2 for 0".to_owned()));
     let mut rig = Rig::looking(patient());
-    let events = vec![fetched("e1", 0), fetched("e2", 0), claimed("e3", &rig, millis(900))];
-    rig.page(Some(Page { events, more: false, waiting: 3 }));
-    rig.wait(millis(900));
-    assert_eq!(rig.ack(&["e1"]), ["taken e1", "fetch 65 beside [e2]"], "by now another one may have e3");
+    rig.drain();
+    let events = vec![claimed("e1", &rig, secs(35))];
+    let out = rig.page(Some(Page { events, waiting: 1, ..Page::default() }));
+    assert_eq!(out, ["release e1 for 0"], "a page that comes too late");
+}
+
+#[test]
+fn a_connection_takes_no_more_together_than_it_has_room_for() {
+    let own = || Fetched::fresh(event("o"));
+    let any = || Fetched::fresh(shared("s"));
+    assert_eq!(taken_together(&[own(), any(), own(), any()], 3), 3);
+    assert_eq!(taken_together(&[own(), any()], 3), 2);
+    assert_eq!(taken_together(&[any(), any(), any(), own()], 1), 3, "some of them may be refused");
+    assert_eq!(taken_together(&[own(), own(), any()], 0), 2, "what nobody else gets is read ahead");
+    assert_eq!(taken_together(&[any(), own()], 0), 0);
 }
 
 #[test]
 fn a_claim_that_ends_before_the_acknowledgement_is_due_is_extended() {
     let mut rig = Rig::looking(Limits { max_in_flight: 9, ..patient() });
     let events = vec![claimed("e1", &rig, secs(30)), claimed("e2", &rig, secs(29))];
-    let out = rig.page(Some(Page { events, more: false, waiting: 2 }));
+    let out = rig.page(Some(Page { events, more: false, waiting: 2, ..Page::default() }));
     assert_eq!(out, ["event e1 #1", "event e2 #1", "extend e2 by 30000", "caught up"]);
 }
 
@@ -174,7 +234,7 @@ fn an_expired_event_is_not_sent() {
     let late = Event { expires_at: Some(START.wall.plus(secs(1))), ..Event::clone(&event("e2").event) };
     let events = vec![Fetched::fresh(Arc::new(Delivery::new(Arc::new(late)))), Fetched::fresh(fresh)];
     rig.wait(secs(1));
-    let out = rig.page(Some(Page { events, more: false, waiting: 2 }));
+    let out = rig.page(Some(Page { events, more: false, waiting: 2, ..Page::default() }));
     assert_eq!(out, ["event e1 #1", "caught up"]);
 }
 
@@ -201,7 +261,7 @@ fn an_event_that_breaks_its_connection_three_times_is_given_up() {
     let crash = |crashes: u32, attempts: u32| {
         let mut rig = Rig::looking(patient());
         let suspect = Fetched { crashes, attempts, ..Fetched::fresh(event("poison")) };
-        rig.page(Some(Page { events: vec![suspect], more: false, waiting: 1 }));
+        rig.page(Some(Page { events: vec![suspect], more: false, waiting: 1, ..Page::default() }));
         rig.drained();
         rig.wait(secs(2));
         rig.gone(true)
@@ -228,7 +288,7 @@ fn a_suspect_is_tried_alone_and_what_waits_flows_when_it_is_none() {
     let mut rig = Rig::looking(Limits { max_in_flight: 10, ..patient() });
     let suspect = Fetched { crashes: 2, attempts: 2, ..Fetched::fresh(event("e1")) };
     let events = vec![suspect, fetched("e2", 0), fetched("e3", 0)];
-    let out = rig.page(Some(Page { events, more: false, waiting: 3 }));
+    let out = rig.page(Some(Page { events, more: false, waiting: 3, ..Page::default() }));
     assert_eq!(out, ["event e1 #3"], "alone");
     assert_eq!(rig.ack(&["e1"]), ["taken e1", "event e2 #1", "event e3 #1", "caught up"]);
 }
@@ -237,9 +297,35 @@ fn a_suspect_is_tried_alone_and_what_waits_flows_when_it_is_none() {
 fn a_suspect_that_breaks_nothing_in_time_holds_up_nobody() {
     let mut rig = Rig::looking(Limits { max_in_flight: 10, ..patient() });
     let suspect = Fetched { crashes: 2, attempts: 2, ..Fetched::fresh(event("e1")) };
-    rig.page(Some(Page { events: vec![suspect, fetched("e2", 0)], more: false, waiting: 2 }));
+    rig.page(Some(Page {
+        events: vec![suspect, fetched("e2", 0)],
+        more: false,
+        waiting: 2,
+        ..Page::default()
+    }));
     assert_eq!(rig.after(secs(5)), ["fetch 73 beside [e1]"]);
     assert_eq!(rig.page(page(&["e2"], false)), ["event e2 #1", "caught up"]);
+}
+
+#[test]
+fn a_suspect_waits_only_for_what_could_be_blamed_instead() {
+    let mut rig = Rig::looking(Limits { max_in_flight: 10, ..patient() });
+    let suspect = || Fetched { crashes: 2, attempts: 2, ..Fetched::fresh(event("e2")) };
+    let events = vec![fetched("hung", 0), suspect(), fetched("e3", 0)];
+    let look = |events| Some(Page { events, waiting: 3, ..Page::default() });
+    assert_eq!(rig.page(look(events)), ["event hung #1"]);
+    assert_eq!(rig.session.flow().blocked, Some(Blocked::Quarantine), "and that can be seen");
+    assert!(rig.after(secs(5) - millis(1)).is_empty());
+    assert_eq!(rig.after(millis(1)), ["fetch 73 beside [hung]"], "what was read is old by now");
+    assert_eq!(
+        rig.page(look(vec![suspect(), fetched("e3", 0)])),
+        ["event e2 #3"],
+        "alone as far as it matters"
+    );
+    assert_eq!(rig.session.flow().blocked, Some(Blocked::Quarantine));
+    rig.drained();
+    rig.wait(secs(4));
+    assert_eq!(rig.gone(true), ["dead e2 #3 crash_loop"], "and the other one is not blamed");
 }
 
 #[test]

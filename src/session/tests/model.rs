@@ -293,7 +293,7 @@ impl World {
         let limit = look.request.limit.min(self.page_size);
         let events = candidates.by_ref().take(limit).map(Entry::fetched).collect();
         let more = candidates.next().is_some();
-        look.read = Some(Page { events, more, waiting: self.queue.len() });
+        look.read = Some(Page { events, more, waiting: self.queue.len(), ..Page::default() });
     }
 
     fn answer(&mut self) {

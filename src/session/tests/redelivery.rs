@@ -60,13 +60,14 @@ fn attempts_of_earlier_connections_count() {
     let mut rig = Rig::looking(patient());
     let old = |name, attempts| Fetched { attempts, ..Fetched::fresh(event(name)) };
     let events = vec![old("e1", 3), old("e2", 9), old("e3", 10)];
-    let out = rig.page(Some(Page { events, more: false, waiting: 9 }));
+    let out = rig.page(Some(Page { events, more: false, waiting: 9, ..Page::default() }));
     assert_eq!(out, ["event e1 #4", "event e2 #10"]);
     assert!(rig.after(secs(299)).is_empty(), "the fourth attempt waits 300 s");
     assert_eq!(rig.after(secs(1)), ["reload e1"]);
     assert_eq!(rig.reloaded(&["e1"], &["e1"]), ["event e1 #5"]);
     assert_eq!(rig.after(secs(300)), ["dead e2 #10 max_attempts", "fetch 65 beside [e1]"]);
-    let out = rig.page(Some(Page { events: vec![old("e3", 10)], more: false, waiting: 1 }));
+    let out =
+        rig.page(Some(Page { events: vec![old("e3", 10)], more: false, waiting: 1, ..Page::default() }));
     assert_eq!(out, ["dead e3 #10 max_attempts", "caught up"]);
 }
 

@@ -57,7 +57,7 @@ fn events_without_acknowledgement_wait_behind_those_with_one() {
     let mut rig = Rig::looking(limits());
     let mixed = [event("e1"), event("e2"), unacknowledged("n3")];
     let events = mixed.map(Fetched::fresh).to_vec();
-    let out = rig.page(Some(Page { events, more: false, waiting: 9 }));
+    let out = rig.page(Some(Page { events, more: false, waiting: 9, ..Page::default() }));
     assert_eq!(out, ["event e1 #1", "event e2 #1"]);
     assert_eq!(rig.ack(&["e1"]), ["taken e1", "event n3 #1", "taken n3", "caught up"]);
 }
@@ -78,7 +78,7 @@ fn a_mebibyte_on_its_way_stops_sending_until_it_has_left() {
 fn what_a_page_brings_stops_at_the_bound_too() {
     let mut rig = Rig::looking(roomy());
     let events = ["e1", "e2", "e3", "e4", "e5", "e6"].map(|name| Fetched::fresh(big(name)));
-    let out = rig.page(Some(Page { events: events.to_vec(), more: false, waiting: 9 }));
+    let out = rig.page(Some(Page { events: events.to_vec(), more: false, waiting: 9, ..Page::default() }));
     assert_eq!(out, ["event e1 #1", "event e2 #1", "event e3 #1", "event e4 #1"]);
     assert_eq!(rig.drained(), ["event e5 #1", "event e6 #1", "caught up"]);
 }

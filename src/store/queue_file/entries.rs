@@ -7,6 +7,7 @@ use diesel::{
 
 use super::{
     Transaction, foreign_id,
+    in_flight::ANY,
     schema::{in_flight, queue_entries},
 };
 use crate::{
@@ -109,7 +110,7 @@ impl Transaction<'_> {
         Ok(arrival.is_some())
     }
 
-    /// The JSON of a waiting event, and how often it was delivered to `daemon`.
+    /// The JSON of a waiting event, and how often it was delivered to `daemon`, or to any if it is for any.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -124,7 +125,7 @@ impl Transaction<'_> {
                 in_flight::table.on(in_flight::orchestrator
                     .eq(queue_entries::orchestrator)
                     .and(in_flight::event_id.eq(queue_entries::event_id))
-                    .and(in_flight::daemon.eq(daemon.as_str()))),
+                    .and(in_flight::daemon.eq(daemon.as_str()).or(in_flight::daemon.eq(ANY)))),
             )
             .filter(queue_entries::orchestrator.eq(orchestrator.as_str()))
             .filter(queue_entries::event_id.eq(id.as_str()))
@@ -139,6 +140,7 @@ impl Transaction<'_> {
                 )
                     .nullable(),
             ))
+            .order(in_flight::attempts.desc())
             .first::<(Vec<u8>, Option<(i64, i64, String, i64, String)>)>(self.connection)
             .optional()?;
         Ok(found.map(|(body, delivered)| LoadedEntry {

@@ -11,13 +11,16 @@ use crate::{
     store::Result,
 };
 
+/// What stands for the daemon where it does not matter which one it was: no daemon's name.
+pub(super) const ANY: &str = "";
+
 /// The latest delivery of one event to one daemon instance.
 #[derive(Debug, Clone, Copy)]
 pub struct Delivery<'a> {
     /// Which event.
     pub id: &'a EventId,
-    /// To which instance.
-    pub daemon: &'a DaemonId,
+    /// To which instance; `None` stands for any, where the next one follows this one.
+    pub daemon: Option<&'a DaemonId>,
     /// On which connection.
     pub connection: ConnectionId,
     /// How often by now.
@@ -51,6 +54,7 @@ impl Transaction<'_> {
     pub fn deliveries(&mut self, orchestrator: &OrchestratorId, id: &EventId) -> Result<Vec<KnownDelivery>> {
         let known = QueryDsl::filter(in_flight::table, in_flight::orchestrator.eq(orchestrator.as_str()));
         let known = QueryDsl::filter(known, in_flight::event_id.eq(id.as_str()));
+        let known = QueryDsl::filter(known, in_flight::daemon.ne(ANY));
         let columns = (in_flight::daemon, in_flight::connection, in_flight::attempts, in_flight::sent_at_ms);
         let rows: Vec<(String, String, i64, i64)> = QueryDsl::select(known, columns).load(self.connection)?;
         let delivery = |(daemon, connection, attempts, at)| KnownDelivery {
@@ -72,7 +76,7 @@ impl Transaction<'_> {
             .values((
                 in_flight::orchestrator.eq(orchestrator.as_str()),
                 in_flight::event_id.eq(delivery.id.as_str()),
-                in_flight::daemon.eq(delivery.daemon.as_str()),
+                in_flight::daemon.eq(delivery.daemon.map_or(ANY, DaemonId::as_str)),
                 in_flight::attempts.eq(i64::from(delivery.attempts)),
                 in_flight::sent_at_ms.eq(delivery.at.0),
                 in_flight::connection.eq(delivery.connection.to_string()),

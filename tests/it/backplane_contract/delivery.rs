@@ -156,6 +156,44 @@ pub(crate) async fn what_is_known_of_deliveries_comes_back<H: Harness>(_: &H, ba
     assert_eq!(untold.history.len(), MAX_HISTORY);
 }
 
+pub(crate) async fn what_any_daemon_tried_all_of_them_know<H: Harness>(_: &H, backplane: &H::Backplane) {
+    let (at, owner) = (now(), orchestrator("vp_1"));
+    let [one, other] = ["d1", "d2"].map(attach);
+    for request in [&one, &other] {
+        attached(backplane, request).await;
+    }
+    commit(backplane, |group| group.stores.extend([for_any("e", at), for_any("new", at)])).await;
+    let read = async || backplane.load(&owner, &daemon("d2"), &ids(&["e", "new"])).await;
+    let until = at.plus(Duration::from_secs(30));
+    let claim = async |who: &Attach| {
+        backplane.claim(&owner, who.connection, &ids(&["e"]), 1, until, at).await.expect("an answer")
+    };
+    claim(&one).await;
+    assert_eq!(read().await, Ok(vec![loaded("e", None), loaded("new", None)]), "a claim is no attempt");
+
+    let first = Sent { connection: one.connection, shared: true, ..sent("e", "d1", 1) };
+    let history = history(3, at);
+    let crashed = Sent { attempts: 3, crashes: 2, history: history.clone(), ..first.clone() };
+    for (noted, latest) in [(&first, &first), (&crashed, &crashed), (&first, &crashed)] {
+        commit(backplane, |group| group.sent.push(noted.clone())).await;
+        assert_eq!(read().await, Ok(vec![loaded("e", Some(latest)), loaded("new", None)]));
+    }
+    backplane.release(&owner, one.connection, &ids(&["e"]), at).await.expect("let go");
+    assert_eq!(claim(&other).await, [Some(1)]);
+    assert_eq!(read().await.expect("read")[0].history, history, "whoever had it");
+    let second = Sent { connection: other.connection, shared: true, attempts: 4, ..sent("e", "d2", 4) };
+    commit(backplane, |group| group.sent.push(second.clone())).await;
+    assert_eq!(
+        backplane.load(&owner, &daemon("d1"), &ids(&["e"])).await,
+        Ok(vec![loaded("e", Some(&second))])
+    );
+
+    commit(backplane, |group| group.dead.push(dead("e"))).await;
+    commit(backplane, |group| group.redriven.push(for_any("e", at))).await;
+    let again = backplane.load(&owner, &daemon("d3"), &ids(&["e"])).await;
+    assert_eq!(again, Ok(vec![loaded("e", None)]), "it is new again");
+}
+
 pub(crate) async fn every_end_has_a_receipt<H: Harness>(_: &H, backplane: &H::Backplane) {
     let at = now();
     let later = at.plus(Duration::from_secs(1));
@@ -303,7 +341,7 @@ pub(crate) async fn of_several_connections_one_has_an_event<H: Harness>(_: &H, b
     let ask = async |who: &Attach, name: &str, after: Duration| {
         let now = at.plus(after);
         let until = now.plus(Duration::from_secs(30));
-        let answer = backplane.claim(&owner, who.connection, &ids(&[name, "never"]), until, now).await;
+        let answer = backplane.claim(&owner, who.connection, &ids(&[name, "never"]), 2, until, now).await;
         let answer = answer.expect("an answer");
         assert_eq!(answer[1], None, "what does not wait");
         answer[0]
@@ -337,4 +375,12 @@ pub(crate) async fn of_several_connections_one_has_an_event<H: Harness>(_: &H, b
     commit(backplane, |group| group.dead.push(dead("e"))).await;
     commit(backplane, |group| group.redriven.push(for_any("e", at))).await;
     assert_eq!(ask(&other, "e", then).await, Some(0), "a claim goes with its event");
+
+    let names = ids(&["never", "more", "evenmore", "e"]);
+    commit_at(backplane, "vp_1", at, |group| {
+        group.stores.extend([for_any("more", at), for_any("evenmore", at)]);
+    })
+    .await;
+    let granted = backplane.claim(&owner, other.connection, &names, 1, until, at).await;
+    assert_eq!(granted, Ok(vec![None, Some(0), None, None]), "no more than it has room for");
 }

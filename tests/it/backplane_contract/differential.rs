@@ -175,9 +175,9 @@ impl<B: EventQueue + Inspection + EventTrail + DeadLetters + ConnectionRegistry>
                 let living: Vec<_> = self.connections[owner].iter().map(|one| one.connection).collect();
                 let (owner, until) = (self.owner(owner), self.now.plus(Duration::from_millis(20)));
                 let (connection, now, ids) = (living[daemon], self.now, [self.event_id(event)]);
-                let granted = self.backplane.claim(&owner, connection, &ids, until, now).await;
+                let granted = self.backplane.claim(&owner, connection, &ids, 1, until, now).await;
                 let (orchestrator, living) = (&owner, living.as_slice());
-                let asking = Asking { orchestrator, connection, until, now, living };
+                let asking = Asking { orchestrator, connection, until, now, living, most: 1 };
                 assert_eq!(granted, Ok(certain(rules::claim(&mut self.memory, asking, &ids))));
             }
             Step::LetGo { owner, daemon, event } => {

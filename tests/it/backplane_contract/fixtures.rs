@@ -100,6 +100,7 @@ pub(crate) fn sent(name: &str, to: &str, attempts: u32) -> Sent {
         at: now(),
         crashes: 0,
         history: Vec::new(),
+        shared: false,
     }
 }
 

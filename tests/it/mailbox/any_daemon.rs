@@ -22,6 +22,7 @@ in_both_modes! {
     what_one_leaves_behind_another_gets,
     what_one_does_not_acknowledge_in_time_moves_on,
     what_waits_for_any_goes_to_the_first_that_comes,
+    two_that_take_one_at_a_time_share_a_backlog,
 }
 
 fn for_any(identity: &Identity) -> Event {
@@ -119,6 +120,29 @@ fn what_waits_for_any_goes_to_the_first_that_comes(mode: Mode) {
     assert!(other.roundtrip().is_empty());
     one.ack(&[event.id()]);
     assert!(world.further_events(&mut other).is_empty());
+}
+
+fn two_that_take_one_at_a_time_share_a_backlog(mode: Mode) {
+    let world = mode.start();
+    let first = Identity::new();
+    let events: Vec<_> = (0..20).map(|_| for_any(&first)).collect();
+    publisher::post(&world.hub, &events);
+    world.wait_until_queued(20);
+    let come = |identity: &Identity| {
+        let mut daemon = Daemon::connect_extended(&world.hub, identity, &json!({ "maxInFlight": 1 }));
+        daemon.send("subscribe", json!({ "eventTypes": [MESSAGE] }));
+        daemon
+    };
+    let mut one = come(&first);
+    let busy_with = one.next_event();
+    let mut other = come(&first.sibling());
+    for event in &events[1..] {
+        let next = other.next_event();
+        assert_eq!((&next["eventId"], &next["redelivered"]), (&json!(event.id()), &json!(false)));
+        other.ack(&[event.id()]);
+    }
+    one.ack(&[busy_with["eventId"].as_str().expect("an id")]);
+    assert!(world.further_events(&mut one).is_empty(), "nothing was kept for it");
 }
 
 /// Two hubs on one Redis that know of each other, with some settings of their own.
