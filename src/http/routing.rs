@@ -3,7 +3,6 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
@@ -15,7 +14,7 @@ use super::{
 use crate::{
     actors::routing::{RouteStatus, RoutingError},
     domain::{
-        clock::now,
+        clock::{Timestamp, now},
         ids::{ChannelId, OrchestratorId, SessionId},
         queued_message::QueuedMessage,
     },
@@ -125,13 +124,18 @@ fn message(body: RouteMessageRequest) -> Result<QueuedMessage, ApiError> {
     };
     ChannelId::parse(&body.channel_id)
         .map_err(|problem| ApiError::field("channelId", problem.to_string()))?;
-    let created_at = body.created_at.map_or_else(|| serde_json::json!(now().wall), Value::String);
+    // Written in the one form that every reader of events understands.
+    let created_at = match body.created_at.as_deref().map(Timestamp::parse_datetime) {
+        None => now().wall,
+        Some(Some(time)) => time,
+        Some(None) => return Err(ApiError::field("createdAt", "Invalid datetime")),
+    };
     Ok(QueuedMessage {
         message_id,
         channel_id: Some(body.channel_id),
         author_id: Some(body.author_id),
         content: Some(body.content),
-        created_at: Some(created_at),
+        created_at: Some(serde_json::json!(created_at)),
         queued_at: None,
     })
 }
