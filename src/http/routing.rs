@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    HttpState, body, caller,
+    HttpState,
+    admin::orchestrators::visible,
+    body,
+    caller::{self, Admin},
     error::{ApiError, Code},
     idempotency::{self, Answer, OPERATOR, json},
     input::{self, Input},
@@ -14,6 +17,7 @@ use super::{
 use crate::{
     actors::routing::{RouteStatus, RoutingError},
     domain::{
+        canary::parse_unreserved,
         clock::{Timestamp, now},
         ids::{ChannelId, OrchestratorId, SessionId},
         queued_message::QueuedMessage,
@@ -65,9 +69,9 @@ pub(super) struct RouteAnswer {
 /// Route a message to an orchestrator
 ///
 /// Delivered to a session of an orchestrator that is online, tried again for a few seconds; queued for
-/// one that is not.
+/// one that is not. A tenant routes to orchestrators of its own organization.
 #[utoipa::path(
-    post, path = "/api/orchestrators/{id}/messages", tag = "events", security(("apiKey" = [])),
+    post, path = "/api/orchestrators/{id}/messages", tag = "events", security(("apiKey" = []), ("bearer" = [])),
     params(
         ("id" = String, Path, description = "The orchestrator, or its user"),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters: the same key and body are answered the same for 24 h, and take effect once"),
@@ -75,7 +79,7 @@ pub(super) struct RouteAnswer {
     request_body = RouteMessageRequest,
     responses(
         (status = 200, description = "What became of it", body = RouteAnswer),
-        (status = 400), (status = 401), (status = 404), (status = 409, description = "The same request is under way"),
+        (status = 400), (status = 401), (status = 403), (status = 404), (status = 409, description = "The same request is under way"),
         (status = 413), (status = 422),
     )
 )]
@@ -85,9 +89,9 @@ pub(super) async fn route(
     path: web::Path<String>,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    caller::operator(&request, &state).await?;
-    let orchestrator =
-        OrchestratorId::parse(&path).map_err(|problem| ApiError::field("id", problem.to_string()))?;
+    let admin = caller::service(&request, &state).await?;
+    let named = parse_unreserved(&path).map_err(|problem| ApiError::field("id", problem.to_string()))?;
+    let orchestrator = own(&state, &admin, named).await?;
     let bytes = body::read(payload).await?;
     let (asked, _) = state.inputs.parse::<RouteMessageRequest>(input::parse(&bytes)?)?;
     let online_only = asked.require_online.unwrap_or(false);
@@ -112,7 +116,20 @@ pub(super) async fn route(
         };
         Ok(Answer { body: json(&answer)?, is_final })
     };
-    idempotency::once(&request, &state, OPERATOR, &bytes, work).await
+    let who = match &admin {
+        Admin::Operator => OPERATOR.to_owned(),
+        Admin::Tenant { organization, token } => format!("tenant {organization} {}", token.orchestrator),
+    };
+    idempotency::once(&request, &state, &who, &bytes, work).await
+}
+
+/// Whom the message is for. A tenant routes to its own orchestrators only, whatever they are called by.
+async fn own(state: &HttpState, admin: &Admin, named: OrchestratorId) -> Result<OrchestratorId, ApiError> {
+    let Some(organization) = admin.organization() else { return Ok(named) };
+    let shared = state.shared();
+    let meant = shared.resolver.orchestrator(&named, &shared.connections).await;
+    let (own, _) = visible(state, meant.as_str(), Some(organization.clone())).await?;
+    Ok(own)
 }
 
 fn message(body: RouteMessageRequest) -> Result<QueuedMessage, ApiError> {

@@ -153,7 +153,7 @@ fn nobody_routes_without_the_key(mode: Mode) {
     let path = "/api/orchestrators/vp_1/messages";
     world.hub.call("POST", path).json(&message()).refused(401, "UNAUTHORIZED");
     let token = Identity::new().token;
-    world.hub.call("POST", path).bearer(&token).json(&message()).refused(401, "UNAUTHORIZED");
+    world.hub.call("POST", path).bearer(&token).json(&message()).refused(403, "INSUFFICIENT_SCOPE");
 }
 
 fn what_happens_is_counted(mode: Mode) {
