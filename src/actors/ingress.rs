@@ -121,6 +121,7 @@ impl Office {
                 Ok::<_, backplane::BackplaneError>(())
             };
             if let Err(error) = round.await {
+                size.shrink();
                 log::log!(self.shared.first_of_its_kind("ingress_unreadable"), error:% = error;
                     "the ingress stream cannot be read; trying again until it can");
                 tokio::time::sleep(PAUSE).await;
