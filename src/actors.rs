@@ -36,6 +36,7 @@ pub mod ledger_check;
 pub mod messages;
 pub mod offline_queue;
 pub mod queue_access;
+mod reception;
 pub mod redrive;
 pub mod resolver;
 pub mod revocation;

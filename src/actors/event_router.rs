@@ -16,13 +16,11 @@ use super::{
     claims,
     connection_manager::ConnectionManager,
     connections::ConnectionHandle,
-    ingress_rules::{
-        Proof,
-        admission::{Provenance, admit},
-    },
+    ingress_rules::{Proof, admission::Provenance},
     messages::{CheckRevocations, DrainLegacy, Forget, Obey, Origin, Publish, Routed, Sweep},
     offline_queue::OfflineQueue,
-    resolver::{Answer, Name, Question, Resolver, address},
+    reception::{TOO_LARGE_SEALED, let_in, malformed, read},
+    resolver::{Answer, Name, Question, Resolver},
     services::Shared,
     supervised::{guarded, spawn_guarded},
 };
@@ -35,7 +33,7 @@ use crate::{
     domain::{
         canary,
         clock::now,
-        envelope::{Context as Found, EnvelopeError, Published},
+        envelope::{Context as Found, Published},
         event::{Audience, Event},
         ids::{DaemonId, EventId, OrchestratorId, SessionId},
         ingress::unwrap_signed,
@@ -46,8 +44,6 @@ use crate::{
 
 /// How many event ids are remembered, to tell duplicates without asking the store.
 const RECENT_IDS: usize = 262_144;
-/// Why an event is refused whose seal makes it longer than an event may be.
-pub(super) const TOO_LARGE_SEALED: &str = "it is too large with its seal";
 /// How many events may wait for their target to be looked up.
 const MAX_UNRESOLVED: usize = 10_000;
 /// How many bytes of them.
@@ -180,13 +176,16 @@ impl EventRouter {
             Origin::Channel => unwrap_signed(body.clone()),
             _ => (body.clone(), None),
         };
-        let published = match Published::parse(&json, found, now().wall) {
-            Ok(published) => published,
-            Err(error) => return self.malformed(&error),
-        };
         let provenance = match origin {
-            Origin::Channel => Provenance::Open { signed, text: json },
-            _ => Provenance::Peer { text: json },
+            Origin::Channel => Provenance::Open { signed, text: json.clone() },
+            _ => Provenance::Peer { text: json.clone() },
+        };
+        let published = match read(&json, found, &provenance, now().wall) {
+            Ok(published) => published,
+            Err(error) => {
+                malformed(&self.shared, &error);
+                return;
+            }
         };
         let incoming = Incoming { published, origin, provenance };
         let question = Resolver::question(&incoming.published);
@@ -195,12 +194,6 @@ impl EventRouter {
             Some(answer) => self.addressed(incoming, answer),
             None => self.stand_aside(question, incoming, ctx),
         }
-    }
-
-    fn malformed(&self, error: &EnvelopeError) {
-        self.shared.metrics.malformed(error.kind());
-        log::log!(self.shared.first_of_its_kind(error.kind()), kind = error.kind(), error:% = error;
-            "a publish is no event and is ignored");
     }
 
     fn stand_aside(&mut self, question: Question, incoming: Incoming, ctx: &mut Context<Self>) {
@@ -255,21 +248,9 @@ impl EventRouter {
 
     fn addressed(&mut self, incoming: Incoming, answer: Answer) {
         let Incoming { published, origin, provenance } = incoming;
-        let Ok(proof) = admit(&self.shared, &published.event, &answer, &provenance) else { return };
-        let id = published.event.id.clone();
-        match address(published, answer) {
-            Ok(mut event) => {
-                if self.shared.rules.seal(&mut event, &proof) {
-                    self.route(event, origin);
-                } else {
-                    self.malformed(&EnvelopeError::TooLarge);
-                }
-            }
-            Err(reason) => {
-                self.shared.metrics.malformed("unresolved");
-                log::log!(self.shared.first_of_its_kind("unresolved"), event = id.as_str(), reason;
-                    "an event is for nobody and is ignored");
-            }
+        // Nobody waits for the verdict on what comes on a channel.
+        if let Ok(event) = let_in(&self.shared, published, answer, &provenance) {
+            self.route(event, origin);
         }
     }
 
