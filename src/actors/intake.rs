@@ -107,7 +107,7 @@ impl Intake {
     }
 
     /// Takes a batch in. One verdict for each, in order; when this returns, whatever was accepted is
-    /// durable, or was acknowledged already.
+    /// durable, or was acknowledged already. Where events wait is left open: see [`Intake::find_places`].
     ///
     /// # Errors
     /// When nothing can be said of the batch.
@@ -124,15 +124,12 @@ impl Intake {
                 Err(refused) => verdicts.push(Some(refused)),
             }
         }
-        let mut stored = self.hand_in(events, Origin::Taken).await?;
-        self.find_places(&mut stored).await;
-        let mut stored = stored.into_iter();
+        let mut stored = self.hand_in(events, Origin::Taken).await?.into_iter();
         // There are as many empty places as events.
         Ok(verdicts.into_iter().filter_map(|refused| refused.or_else(|| stored.next())).collect())
     }
 
-    /// Takes in events of the hub's own. One verdict for each, in order, without the position of those
-    /// that wait.
+    /// Takes in events of the hub's own. One verdict for each, in order.
     ///
     /// # Errors
     /// When nothing can be said of them.
@@ -175,7 +172,7 @@ impl Intake {
 
     /// Says of those that wait where in their queue they do. Nobody waits for a backplane that does not
     /// know: the events are safe.
-    async fn find_places(&self, verdicts: &mut [Verdict]) {
+    pub async fn find_places(&self, verdicts: impl IntoIterator<Item = &mut Verdict>) {
         let mut waiting: HashMap<OrchestratorId, (Vec<EventId>, Vec<&mut Option<u64>>)> = HashMap::new();
         for verdict in verdicts {
             if let (Some(orchestrator), Status::Queued { position, .. }) =

@@ -100,7 +100,8 @@ pub(super) async fn publish(
     }
     let arrivals: Vec<Arrival> = entries.into_iter().map(Arrival::vouched).collect();
     let work = async {
-        let verdicts = state.services.intake.take(&arrivals).await.map_err(|error| match error {
+        let intake = &state.services.intake;
+        let mut verdicts = intake.take(&arrivals).await.map_err(|error| match error {
             IntakeError::Router => {
                 ApiError::unavailable("The router is starting again; nothing was accepted")
             }
@@ -109,6 +110,7 @@ pub(super) async fn publish(
                 ApiError::unavailable("The events could not be stored in time; publish them again")
             }
         })?;
+        intake.find_places(&mut verdicts).await;
         // Who found no room may find some with the same request later.
         let is_final = !verdicts.iter().any(|verdict| verdict.status.is_temporary());
         let verdicts = Verdicts { results: verdicts.into_iter().map(VerdictBody::from).collect() };
