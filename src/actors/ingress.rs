@@ -72,6 +72,7 @@ impl IngressReader {
     /// A reader that hands what it takes to `intake`.
     #[must_use]
     pub fn new(shared: Arc<Shared>, intake: Intake, reading: Reading) -> Self {
+        let intake = intake.persistent();
         Self { office: Arc::new(Office { shared, intake, reading }) }
     }
 }

@@ -19,7 +19,7 @@ use super::{
     event_router::EventRouter,
     ingress_rules::admission::Provenance,
     messages::{Forget, Origin, Publish, Routed},
-    queue_access::QueueError,
+    queue_access::{QueueError, Unwritable},
     services::Shared,
 };
 use crate::{
@@ -97,13 +97,21 @@ impl Accepted {
 pub struct Intake {
     shared: Arc<Shared>,
     router: Addr<EventRouter>,
+    is_persistent: bool,
 }
 
 impl Intake {
     /// An intake that hands events to `router`.
     #[must_use]
     pub fn new(shared: Arc<Shared>, router: Addr<EventRouter>) -> Self {
-        Self { shared, router }
+        Self { shared, router, is_persistent: false }
+    }
+
+    /// The same for somebody who would only hand everything in again: it waits for the store for however
+    /// long that takes. What is handed in twice gets no better verdict than that it was known already.
+    #[must_use]
+    pub fn persistent(self) -> Self {
+        Self { is_persistent: true, ..self }
     }
 
     /// Takes a batch in. One verdict for each, in order; when this returns, whatever was accepted is
@@ -148,7 +156,7 @@ impl Intake {
         if routed.len() != accepted.len() {
             return Err(IntakeError::Router);
         }
-        let unwritable = self.shared.queue.durable().await?;
+        let unwritable = self.durable().await?;
         let mut lost = Vec::new();
         let verdicts = accepted.iter().zip(routed).map(|(event, routed)| {
             if unwritable.contains(&event.orchestrator) {
@@ -168,6 +176,19 @@ impl Intake {
             self.router.do_send(Forget(lost));
         }
         Ok(verdicts)
+    }
+
+    /// Waits until what was handed in is durable. Whose queue could not be written meanwhile.
+    async fn durable(&self) -> Result<Unwritable, QueueError> {
+        loop {
+            match self.shared.queue.durable().await {
+                Err(error) if self.is_persistent => {
+                    log::log!(self.shared.first_of_its_kind("unstored"), error:% = error;
+                        "what was taken in is not stored yet; waiting until it is");
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Says of those that wait where in their queue they do. Nobody waits for a backplane that does not
