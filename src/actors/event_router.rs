@@ -40,10 +40,13 @@ use crate::{
         recent_ids::{RecentIds, Sighting},
     },
     protocol::event_frame::Delivery,
+    telemetry::metrics::DropReason,
 };
 
 /// How many event ids are remembered, to tell duplicates without asking the store.
 const RECENT_IDS: usize = 262_144;
+/// Why an event is refused that came too late.
+const OVER: &str = "it has expired";
 /// How many events may wait for their target to be looked up.
 const MAX_UNRESOLVED: usize = 10_000;
 /// How many bytes of them.
@@ -260,15 +263,16 @@ impl EventRouter {
         if is_own && !self.shared.rules.seal(&mut event, &Proof::Hub) {
             return Routed::Rejected(TOO_LARGE_SEALED);
         }
-        if event.expires_at.is_some_and(|end| end <= now().wall) {
-            return Routed::Rejected("it has expired");
-        }
+        let is_over = event.expires_at.is_some_and(|end| end <= now().wall);
         let reserved = canary::is_reserved(&event.orchestrator);
         if reserved && !self.is_own_canary(&event, origin) {
             return Routed::Rejected("its orchestrator id is reserved for hubs");
         }
         let event = Arc::new(event);
         if origin == Origin::Ephemeral {
+            if is_over {
+                return Routed::Rejected(OVER);
+            }
             if self.shared.state.has_peers() {
                 self.to_forward.push(event.clone());
             }
@@ -278,6 +282,9 @@ impl EventRouter {
         if sighting == Sighting::Seen {
             self.shared.metrics.duplicates.inc();
             return Routed::Duplicate;
+        }
+        if is_over {
+            return self.over(&event, origin);
         }
         let chosen =
             if event.audience == Audience::Any { claims::choose(&self.shared, &event) } else { None };
@@ -307,6 +314,20 @@ impl EventRouter {
             }
             (Audience::All, _) => self.hand_out(&event),
         }
+    }
+
+    /// Refuses what came too late: its publisher may not be told, so it is counted.
+    fn over(&mut self, event: &Event, origin: Origin) -> Routed {
+        // It may come again with more time.
+        self.recent.forget(&event.orchestrator, &event.id, now().wall);
+        // Where it came from another hub, that one has taken it in.
+        if origin != Origin::Peer && !canary::is_reserved(&event.orchestrator) {
+            self.shared.metrics.dropped(DropReason::Expired, 1);
+            let (event, orchestrator) = (event.id.as_str(), event.orchestrator.as_str());
+            log::log!(self.shared.first_of_its_kind("expired"), event, orchestrator;
+                "an event has expired before a hub took it in");
+        }
+        Routed::Rejected(OVER)
     }
 
     /// Whether an event is this hub's canary. Those of others come on the channel too; each is for its hub
