@@ -79,7 +79,7 @@ struct VerdictBody {
 /// One event, or an array of up to 1000. Answered once every accepted event is stored or taken.
 #[utoipa::path(
     post, path = "/api/events", tag = "events", security(("apiKey" = [])), request_body = PublishBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters: the same key and body are answered the same for 24 h, and take effect once")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters: the same key and body are answered the same for 24 h, or 10 minutes when the answer is over 4 KiB, and take effect once")),
     responses(
         (status = 200, description = "What became of each event, in order", body = Verdicts),
         (status = 400), (status = 401), (status = 409, description = "The same request is under way"), (status = 413),
