@@ -37,6 +37,7 @@ pub mod ledger_check;
 pub mod messages;
 pub mod offline_queue;
 pub mod queue_access;
+mod reception;
 pub mod redrive;
 pub mod resolver;
 pub mod revocation;

@@ -248,7 +248,7 @@ fn start_actors(config: &Config, database: Arc<Database>) -> Result<Arc<Services
     let announcer = supervise(Announcer::new(shared.clone(), database.clone(), intake.clone()));
     let rule_keeper = supervise(RuleKeeper::new(shared.clone(), database.clone(), memory));
     let reading = Reading { batch: config.ingress.batch, claim_after: config.ingress.claim_after };
-    let ingress = supervise(IngressReader::new(shared.clone(), intake.clone().patient(), reading));
+    let ingress = supervise(IngressReader::new(shared.clone(), intake.clone(), reading));
     let recorder = supervise(StatusRecorder::new(shared.clone(), database.clone(), router.clone()));
     let keeper = supervise(DeadLetterKeeper::new(shared.clone(), database));
     let interval = config.canary.map(|canary| canary.interval);

@@ -8,10 +8,10 @@ use std::{sync::Arc, time::Duration};
 
 use actix::{Actor, AsyncContext as _, Context, Handler, Message as ActixMessage, Supervised};
 
-use super::{blocking::ask, services::Shared, supervised::spawn_guarded};
+use super::{blocking::ask, ingress_rules::Trust, services::Shared, supervised::spawn_guarded};
 use crate::{
     backplane::dead_letters::{DeadLetters as _, Unfiled},
-    domain::{clock::now, event::Event},
+    domain::{attempt::Cause, clock::now, event::Event},
     store::{StoreError, accounts::dead_letter_changes::NewDeadLetter, database::Database},
 };
 
@@ -137,10 +137,36 @@ impl Desk {
     }
 
     async fn insert(&self, letters: &[Unfiled]) -> Result<(), StoreError> {
-        let rows: Vec<NewDeadLetter> = letters.iter().map(row).collect();
+        let mut rows = Vec::with_capacity(letters.len());
+        for letter in letters {
+            let reason = self.reason(letter).await?;
+            rows.push(row(letter, reason));
+        }
         let new = ask(&self.database, move |database| database.file_dead_letters(&rows)).await?;
         self.shared.metrics.dead_letters_filed.inc_by(u64::try_from(new).unwrap_or_default());
         Ok(())
+    }
+
+    /// Why a letter was given up. What no hub had taken in was written by somebody else, who may well say
+    /// that it died of something else; that matters where its owner wants to know.
+    async fn reason(&self, letter: &Unfiled) -> Result<String, StoreError> {
+        let Shared { rules, resolver, connections, .. } = &*self.shared;
+        let orchestrator = &letter.orchestrator;
+        let event = Event::from_body(&letter.body, orchestrator, letter.at);
+        let Some(event) = event.ok().filter(|_| rules.are_active()) else { return Ok(letter.reason.clone()) };
+        let mut connected = None;
+        connections.for_orchestrator(orchestrator, |handle| {
+            let organization = handle.identity().and_then(|identity| identity.organization.clone());
+            connected = connected.take().or(organization);
+        });
+        resolver.learn_home(orchestrator, connected.as_ref()).await;
+        let named = || event.organization.or_else(|| letter.organization.clone());
+        let owner = rules.owner_of_queue(orchestrator, connected.as_ref(), named);
+        match rules.trust(orchestrator, &owner, &letter.body, now()) {
+            Trust::Yes => Ok(letter.reason.clone()),
+            Trust::No => Ok(Cause::Unsealed.as_str().to_owned()),
+            Trust::Undecided => Err(StoreError::Unavailable("the directory does not answer".to_owned())),
+        }
     }
 
     async fn forget(&self) {
@@ -155,7 +181,7 @@ impl Desk {
 
 /// A letter as the database keeps it. What the event itself says about its organization goes before
 /// what the queue knew.
-fn row(letter: &Unfiled) -> NewDeadLetter {
+fn row(letter: &Unfiled, reason: String) -> NewDeadLetter {
     let event = Event::from_body(&letter.body, &letter.orchestrator, letter.at).ok();
     let named = event.as_ref().and_then(|event| event.organization.as_ref());
     NewDeadLetter {
@@ -164,7 +190,7 @@ fn row(letter: &Unfiled) -> NewDeadLetter {
         organization_id: named.or(letter.organization.as_ref()).map(ToString::to_string),
         event_id: letter.id.to_string(),
         event_type: event.map(|event| event.kind.to_string()),
-        reason: letter.reason.clone(),
+        reason,
         attempts: letter.attempts,
         daemon_id: letter.daemon.as_ref().map(ToString::to_string),
         history: letter.history.clone(),

@@ -17,13 +17,11 @@ use super::{
     connection_manager::ConnectionManager,
     connections::ConnectionHandle,
     forwarding::{self, Forwarder},
-    ingress_rules::{
-        Proof,
-        admission::{Provenance, admit},
-    },
+    ingress_rules::{Proof, admission::Provenance},
     messages::{CheckRevocations, DrainLegacy, Forget, Obey, Origin, Publish, Routed, Sweep},
     offline_queue::OfflineQueue,
-    resolver::{Answer, Name, Question, Resolver, address},
+    reception::{TOO_LARGE_SEALED, let_in, malformed, read},
+    resolver::{Answer, Name, Question, Resolver},
     services::Shared,
     supervised::{guarded, spawn_guarded},
 };
@@ -36,19 +34,20 @@ use crate::{
     domain::{
         canary,
         clock::now,
-        envelope::{Context as Found, EnvelopeError, Published},
+        envelope::{Context as Found, Published},
         event::{Audience, Event},
         ids::{DaemonId, EventId, OrchestratorId, SessionId},
         ingress::unwrap_signed,
         recent_ids::{RecentIds, Sighting},
     },
     protocol::event_frame::Delivery,
+    telemetry::metrics::DropReason,
 };
 
 /// How many event ids are remembered, to tell duplicates without asking the store.
 const RECENT_IDS: usize = 262_144;
-/// Why an event is refused whose seal makes it longer than an event may be.
-pub(super) const TOO_LARGE_SEALED: &str = "it is too large with its seal";
+/// Why an event is refused that came too late.
+const OVER: &str = "it has expired";
 /// How many events may wait for their target to be looked up.
 const MAX_UNRESOLVED: usize = 10_000;
 /// How many bytes of them.
@@ -183,13 +182,16 @@ impl EventRouter {
             Origin::Channel => unwrap_signed(body.clone()),
             _ => (body.clone(), None),
         };
-        let published = match Published::parse(&json, found, now().wall) {
-            Ok(published) => published,
-            Err(error) => return self.malformed(&error),
-        };
         let provenance = match origin {
-            Origin::Channel => Provenance::Open { signed, text: json },
-            _ => Provenance::Peer { text: json },
+            Origin::Channel => Provenance::Open { signed, text: json.clone() },
+            _ => Provenance::Peer { text: json.clone() },
+        };
+        let published = match read(&json, found, &provenance, now().wall) {
+            Ok(published) => published,
+            Err(error) => {
+                malformed(&self.shared, &error);
+                return;
+            }
         };
         let incoming = Incoming { published, origin, provenance };
         let question = Resolver::question(&incoming.published);
@@ -198,12 +200,6 @@ impl EventRouter {
             Some(answer) => self.addressed(incoming, answer),
             None => self.stand_aside(question, incoming, ctx),
         }
-    }
-
-    fn malformed(&self, error: &EnvelopeError) {
-        self.shared.metrics.malformed(error.kind());
-        log::log!(self.shared.first_of_its_kind(error.kind()), kind = error.kind(), error:% = error;
-            "a publish is no event and is ignored");
     }
 
     fn stand_aside(&mut self, question: Question, incoming: Incoming, ctx: &mut Context<Self>) {
@@ -258,21 +254,9 @@ impl EventRouter {
 
     fn addressed(&mut self, incoming: Incoming, answer: Answer) {
         let Incoming { published, origin, provenance } = incoming;
-        let Ok(proof) = admit(&self.shared, &published.event, &answer, &provenance) else { return };
-        let id = published.event.id.clone();
-        match address(published, answer) {
-            Ok(mut event) => {
-                if self.shared.rules.seal(&mut event, &proof) {
-                    self.route(event, origin);
-                } else {
-                    self.malformed(&EnvelopeError::TooLarge);
-                }
-            }
-            Err(reason) => {
-                self.shared.metrics.malformed("unresolved");
-                log::log!(self.shared.first_of_its_kind("unresolved"), event = id.as_str(), reason;
-                    "an event is for nobody and is ignored");
-            }
+        // Nobody waits for the verdict on what comes on a channel.
+        if let Ok(event) = let_in(&self.shared, published, answer, &provenance) {
+            self.route(event, origin);
         }
     }
 
@@ -282,15 +266,16 @@ impl EventRouter {
         if is_own && !self.shared.rules.seal(&mut event, &Proof::Hub) {
             return Routed::Rejected(TOO_LARGE_SEALED);
         }
-        if event.expires_at.is_some_and(|end| end <= now().wall) {
-            return Routed::Rejected("it has expired");
-        }
+        let is_over = event.expires_at.is_some_and(|end| end <= now().wall);
         let reserved = canary::is_reserved(&event.orchestrator);
         if reserved && !self.is_own_canary(&event, origin) {
             return Routed::Rejected("its orchestrator id is reserved for hubs");
         }
         let event = Arc::new(event);
         if origin == Origin::Ephemeral {
+            if is_over {
+                return Routed::Rejected(OVER);
+            }
             self.forward(&event);
             return self.hand_out(&event);
         }
@@ -298,6 +283,9 @@ impl EventRouter {
         if sighting == Sighting::Seen {
             self.shared.metrics.duplicates.inc();
             return Routed::Duplicate;
+        }
+        if is_over {
+            return self.over(&event, origin);
         }
         let chosen =
             if event.audience == Audience::Any { claims::choose(&self.shared, &event) } else { None };
@@ -327,6 +315,20 @@ impl EventRouter {
             }
             (Audience::All, _) => self.hand_out(&event),
         }
+    }
+
+    /// Refuses what came too late: its publisher may not be told, so it is counted.
+    fn over(&mut self, event: &Event, origin: Origin) -> Routed {
+        // It may come again with more time.
+        self.recent.forget(&event.orchestrator, &event.id, now().wall);
+        // Where it came from another hub, that one has taken it in.
+        if origin != Origin::Peer && !canary::is_reserved(&event.orchestrator) {
+            self.shared.metrics.dropped(DropReason::Expired, 1);
+            let (event, orchestrator) = (event.id.as_str(), event.orchestrator.as_str());
+            log::log!(self.shared.first_of_its_kind("expired"), event, orchestrator;
+                "an event has expired before a hub took it in");
+        }
+        Routed::Rejected(OVER)
     }
 
     /// Whether an event is this hub's canary. Those of others come on the channel too; each is for its hub

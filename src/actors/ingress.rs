@@ -72,6 +72,7 @@ impl IngressReader {
     /// A reader that hands what it takes to `intake`.
     #[must_use]
     pub fn new(shared: Arc<Shared>, intake: Intake, reading: Reading) -> Self {
+        let intake = intake.patient();
         Self { office: Arc::new(Office { shared, intake, reading }) }
     }
 }
@@ -121,6 +122,7 @@ impl Office {
                 Ok::<_, backplane::BackplaneError>(())
             };
             if let Err(error) = round.await {
+                size.shrink();
                 log::log!(self.shared.first_of_its_kind("ingress_unreadable"), error:% = error;
                     "the ingress stream cannot be read; trying again until it can");
                 tokio::time::sleep(PAUSE).await;
@@ -184,10 +186,12 @@ impl Office {
     /// Stores batches in their order. Confirming one goes beside storing the next.
     async fn store_for_ever(self: Arc<Self>, mut batches: mpsc::Receiver<Batch>, uncertain: Arc<AtomicBool>) {
         while let Some(Batch { entries, lane }) = batches.recv().await {
-            let verdicts = self.store(&entries).await;
+            let mut verdicts = self.store(&entries).await;
             let (office, uncertain) = (self.clone(), uncertain.clone());
             actix::spawn(async move {
                 let _lane = lane;
+                let asked = entries.iter().zip(&mut verdicts).filter(|(entry, _)| entry.reply.is_some());
+                office.intake.find_places(asked.map(|(_, verdict)| verdict)).await;
                 if let Err(error) = office.confirm(&entries, &verdicts).await {
                     log::debug!(error:% = error; "entries are not confirmed yet; they are read again");
                     uncertain.store(true, Ordering::SeqCst);

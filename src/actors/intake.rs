@@ -19,7 +19,7 @@ use super::{
     event_router::EventRouter,
     ingress_rules::admission::Provenance,
     messages::{Forget, Origin, Publish, Routed},
-    queue_access::QueueError,
+    queue_access::{QueueError, Unwritable},
     services::Shared,
 };
 use crate::{
@@ -97,24 +97,26 @@ impl Accepted {
 pub struct Intake {
     shared: Arc<Shared>,
     router: Addr<EventRouter>,
-    patient: bool,
+    is_patient: bool,
 }
 
 impl Intake {
     /// An intake that hands events to `router`.
     #[must_use]
     pub fn new(shared: Arc<Shared>, router: Addr<EventRouter>) -> Self {
-        Self { shared, router, patient: false }
+        Self { shared, router, is_patient: false }
     }
 
-    /// The same for somebody who can wait for the next group commit.
+    /// The same for somebody who would only hand everything in again: it waits for the group commit that
+    /// comes anyway, and for however long that takes. What is handed in twice gets no better verdict than
+    /// that it was known already.
     #[must_use]
     pub fn patient(self) -> Self {
-        Self { patient: true, ..self }
+        Self { is_patient: true, ..self }
     }
 
     /// Takes a batch in. One verdict for each, in order; when this returns, whatever was accepted is
-    /// durable, or was acknowledged already.
+    /// durable, or was acknowledged already. Where events wait is left open: see [`Intake::find_places`].
     ///
     /// # Errors
     /// When nothing can be said of the batch.
@@ -131,15 +133,12 @@ impl Intake {
                 Err(refused) => verdicts.push(Some(refused)),
             }
         }
-        let mut stored = self.hand_in(events, Origin::Taken).await?;
-        self.find_places(&mut stored).await;
-        let mut stored = stored.into_iter();
+        let mut stored = self.hand_in(events, Origin::Taken).await?.into_iter();
         // There are as many empty places as events.
         Ok(verdicts.into_iter().filter_map(|refused| refused.or_else(|| stored.next())).collect())
     }
 
-    /// Takes in events of the hub's own. One verdict for each, in order, without the position of those
-    /// that wait.
+    /// Takes in events of the hub's own. One verdict for each, in order.
     ///
     /// # Errors
     /// When nothing can be said of them.
@@ -158,8 +157,7 @@ impl Intake {
         if routed.len() != accepted.len() {
             return Err(IntakeError::Router);
         }
-        let queue = &self.shared.queue;
-        let unwritable = if self.patient { queue.durable_in_turn().await? } else { queue.durable().await? };
+        let unwritable = self.durable().await?;
         let mut lost = Vec::new();
         let verdicts = accepted.iter().zip(routed).map(|(event, routed)| {
             if unwritable.contains(&event.orchestrator) {
@@ -181,9 +179,26 @@ impl Intake {
         Ok(verdicts)
     }
 
+    /// Waits until what was handed in is durable. Whose queue could not be written meanwhile.
+    async fn durable(&self) -> Result<Unwritable, QueueError> {
+        let queue = &self.shared.queue;
+        if !self.is_patient {
+            return queue.durable().await;
+        }
+        loop {
+            match queue.durable_in_turn().await {
+                Err(error) => {
+                    log::log!(self.shared.first_of_its_kind("unstored"), error:% = error;
+                        "what was taken in is not stored yet; waiting until it is");
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
     /// Says of those that wait where in their queue they do. Nobody waits for a backplane that does not
     /// know: the events are safe.
-    async fn find_places(&self, verdicts: &mut [Verdict]) {
+    pub async fn find_places(&self, verdicts: impl IntoIterator<Item = &mut Verdict>) {
         let mut waiting: HashMap<OrchestratorId, (Vec<EventId>, Vec<&mut Option<u64>>)> = HashMap::new();
         for verdict in verdicts {
             if let (Some(orchestrator), Status::Queued { position, .. }) =

@@ -91,7 +91,8 @@ pub async fn room(shared: &Shared, orchestrator: &OrchestratorId) -> Result<usiz
 }
 
 /// Puts dead letters of one orchestrator back into its queue, in the order given, as if they were new.
-/// When this returns they are durable there, and marked.
+/// When this returns they are durable there, and marked. With `vouched` somebody answers for each of them,
+/// and they are sealed; else they have the seal that they have.
 ///
 /// # Errors
 /// When something did not answer. Some of it may be done by then; doing it again is safe, for what
@@ -101,6 +102,7 @@ pub async fn redrive(
     database: &Arc<Database>,
     orchestrator: &OrchestratorId,
     letters: Vec<(String, Arc<Event>)>,
+    vouched: bool,
 ) -> Result<(), RedriveError> {
     if letters.is_empty() {
         return Ok(());
@@ -110,8 +112,8 @@ pub async fn redrive(
     }
     let mut ids = Vec::with_capacity(letters.len());
     for (id, mut event) in letters {
-        // Whoever puts it back answers for it.
-        if shared.rules.are_active() && !shared.rules.seal(Arc::make_mut(&mut event), &Proof::Hub) {
+        if vouched && shared.rules.are_active() && !shared.rules.seal(Arc::make_mut(&mut event), &Proof::Hub)
+        {
             log::warn!(event = event.id.as_str(); "an event is too large to be sealed; it may be given up again");
         }
         shared.queue.redrive(event)?;

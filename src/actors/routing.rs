@@ -17,6 +17,7 @@ use super::{
     services::Shared,
 };
 use crate::{
+    auth::seal::SEAL_BYTES,
     backplane::{
         BackplaneError,
         queue::LegacySource,
@@ -25,6 +26,8 @@ use crate::{
     },
     domain::{
         clock::now,
+        envelope::{Context, EnvelopeError, Published},
+        event::MAX_EVENT_BYTES,
         ids::{EventId, OrchestratorId, SessionId},
         queued_message::QueuedMessage,
     },
@@ -195,6 +198,8 @@ impl MessageRouter {
         orchestrator: &OrchestratorId,
         online_only: bool,
     ) -> Result<Route, RoutingError> {
+        // Nothing is promised, or kept, of what could never be delivered.
+        check(message, orchestrator)?;
         if !self.reachability(orchestrator).await?.is_online() {
             return if online_only {
                 Err(RoutingError::Offline)
@@ -328,6 +333,16 @@ impl MessageRouter {
     }
 }
 
+/// Whether the message can be an event, also one that ends and is sealed.
+fn check(message: &QueuedMessage, orchestrator: &OrchestratorId) -> Result<(), RoutingError> {
+    let now = now().wall;
+    let event = message.event(orchestrator, Some(now));
+    if event.len().saturating_add(SEAL_BYTES) > MAX_EVENT_BYTES {
+        return Err(refused(&EnvelopeError::TooLarge));
+    }
+    Published::parse(&event, &Context::default(), now).map(drop).map_err(|problem| refused(&problem))
+}
+
 fn refused(problem: &impl ToString) -> RoutingError {
     RoutingError::Refused(problem.to_string())
 }
@@ -340,7 +355,38 @@ impl std::fmt::Debug for MessageRouter {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+
+    fn message(created_at: Value, content: usize) -> QueuedMessage {
+        QueuedMessage {
+            message_id: "m1".to_owned(),
+            channel_id: Some("c1".to_owned()),
+            author_id: Some("u1".to_owned()),
+            content: Some("x".repeat(content)),
+            created_at: Some(created_at),
+            queued_at: None,
+        }
+    }
+
+    #[test]
+    fn what_can_be_no_event_is_not_routed() {
+        let vp = OrchestratorId::parse("vp_1").expect("an id");
+        let at = || json!("2026-11-21T04:00:00Z");
+        assert_eq!(check(&message(at(), 2), &vp), Ok(()));
+        let bare = message(at(), 0).event(&vp, Some(now().wall)).len() + SEAL_BYTES;
+        assert_eq!(check(&message(at(), MAX_EVENT_BYTES - bare), &vp), Ok(()));
+        let refused = [
+            message(json!("2026-11-21T04:00Z"), 2),
+            message(json!({}), 2),
+            message(at(), MAX_EVENT_BYTES - bare + 1),
+        ];
+        for message in refused {
+            let checked = check(&message, &vp);
+            assert!(matches!(checked, Err(RoutingError::Refused(_))), "{:?}", message.created_at);
+        }
+    }
 
     #[test]
     fn waits_grow_up_to_a_limit() {

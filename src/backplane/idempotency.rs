@@ -10,10 +10,21 @@ use crate::domain::clock::Timestamp;
 
 /// How long a request may be under way before its key is free again.
 pub const CLAIM_LIVES: Duration = Duration::from_secs(60);
-/// How long an answer is remembered.
+/// How long an answer of at most [`SMALL_ANSWER_BYTES`] is remembered.
 pub const ANSWER_LIVES: Duration = Duration::from_secs(24 * 3600);
+/// How long a larger one is remembered: anybody may make many of them, and a request that got no answer
+/// is sent again within moments.
+pub const LARGE_ANSWER_LIVES: Duration = Duration::from_secs(600);
+/// The largest answer that is remembered for long, in bytes.
+pub const SMALL_ANSWER_BYTES: usize = 4 * 1024;
 /// The largest answer that is remembered, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// How long an answer is remembered.
+#[must_use]
+pub fn lifetime(answer: &[u8]) -> Duration {
+    if answer.len() <= SMALL_ANSWER_BYTES { ANSWER_LIVES } else { LARGE_ANSWER_LIVES }
+}
 
 /// A request that its sender has given a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +56,7 @@ pub trait Idempotency {
     /// one gets it.
     fn begin(&self, request: &KeyedRequest, now: Timestamp) -> impl Future<Output = Result<Known>> + Send;
 
-    /// Remembers the answer to a request that claimed its key, for [`ANSWER_LIVES`]. Changes nothing
+    /// Remembers the answer to a request that claimed its key, for its [`lifetime`]. Changes nothing
     /// when another one has the key by now.
     fn finish(
         &self,
@@ -56,4 +67,15 @@ pub trait Idempotency {
 
     /// Gives the key back: the request took no effect.
     fn abandon(&self, request: &KeyedRequest) -> impl Future<Output = Result<()>> + Send;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_answers_are_remembered_for_minutes_only() {
+        assert_eq!(lifetime(&[b'x'; SMALL_ANSWER_BYTES]), ANSWER_LIVES);
+        assert_eq!(lifetime(&[b'x'; SMALL_ANSWER_BYTES + 1]), LARGE_ANSWER_LIVES);
+    }
 }

@@ -14,7 +14,7 @@ mod fleet;
 mod ingress_keys;
 mod members;
 mod messages;
-mod orchestrators;
+pub(super) mod orchestrators;
 mod organizations;
 mod paging;
 mod queues;

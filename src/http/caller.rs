@@ -148,6 +148,19 @@ pub(super) async fn admin(request: &HttpRequest, state: &HttpState, scope: Scope
     }
 }
 
+/// A service that publishes: the holder of the hub's key, whose requests are not counted, or an
+/// administrator with a token that may change things.
+///
+/// # Errors
+/// Those of [`admin`].
+pub(super) async fn service(request: &HttpRequest, state: &HttpState) -> Result<Admin, ApiError> {
+    if presented_key(request).is_some() || bearer(request).is_none() {
+        operator(request, state).await?;
+        return Ok(Admin::Operator);
+    }
+    admin(request, state, Scope::AdminWrite).await
+}
+
 /// Lets the holder of the hub's key pass.
 ///
 /// # Errors

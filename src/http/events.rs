@@ -79,7 +79,7 @@ struct VerdictBody {
 /// One event, or an array of up to 1000. Answered once every accepted event is stored or taken.
 #[utoipa::path(
     post, path = "/api/events", tag = "events", security(("apiKey" = [])), request_body = PublishBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters: the same key and body are answered the same for 24 h, and take effect once")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters: the same key and body are answered the same for 24 h, or 10 minutes when the answer is over 4 KiB, and take effect once")),
     responses(
         (status = 200, description = "What became of each event, in order", body = Verdicts),
         (status = 400), (status = 401), (status = 409, description = "The same request is under way"), (status = 413),
@@ -100,7 +100,8 @@ pub(super) async fn publish(
     }
     let arrivals: Vec<Arrival> = entries.into_iter().map(Arrival::vouched).collect();
     let work = async {
-        let verdicts = state.services.intake.take(&arrivals).await.map_err(|error| match error {
+        let intake = &state.services.intake;
+        let mut verdicts = intake.take(&arrivals).await.map_err(|error| match error {
             IntakeError::Router => {
                 ApiError::unavailable("The router is starting again; nothing was accepted")
             }
@@ -109,6 +110,7 @@ pub(super) async fn publish(
                 ApiError::unavailable("The events could not be stored in time; publish them again")
             }
         })?;
+        intake.find_places(&mut verdicts).await;
         // Who found no room may find some with the same request later.
         let is_final = !verdicts.iter().any(|verdict| verdict.status.is_temporary());
         let verdicts = Verdicts { results: verdicts.into_iter().map(VerdictBody::from).collect() };

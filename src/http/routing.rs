@@ -3,11 +3,13 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
-    HttpState, body, caller,
+    HttpState,
+    admin::orchestrators::visible,
+    body,
+    caller::{self, Admin},
     error::{ApiError, Code},
     idempotency::{self, Answer, OPERATOR, json},
     input::{self, Input},
@@ -15,7 +17,8 @@ use super::{
 use crate::{
     actors::routing::{RouteStatus, RoutingError},
     domain::{
-        clock::now,
+        canary::parse_unreserved,
+        clock::{Timestamp, now},
         ids::{ChannelId, OrchestratorId, SessionId},
         queued_message::QueuedMessage,
     },
@@ -66,9 +69,9 @@ pub(super) struct RouteAnswer {
 /// Route a message to an orchestrator
 ///
 /// Delivered to a session of an orchestrator that is online, tried again for a few seconds; queued for
-/// one that is not.
+/// one that is not. A tenant routes to orchestrators of its own organization.
 #[utoipa::path(
-    post, path = "/api/orchestrators/{id}/messages", tag = "events", security(("apiKey" = [])),
+    post, path = "/api/orchestrators/{id}/messages", tag = "events", security(("apiKey" = []), ("bearer" = [])),
     params(
         ("id" = String, Path, description = "The orchestrator, or its user"),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters: the same key and body are answered the same for 24 h, and take effect once"),
@@ -76,7 +79,7 @@ pub(super) struct RouteAnswer {
     request_body = RouteMessageRequest,
     responses(
         (status = 200, description = "What became of it", body = RouteAnswer),
-        (status = 400), (status = 401), (status = 404), (status = 409, description = "The same request is under way"),
+        (status = 400), (status = 401), (status = 403), (status = 404), (status = 409, description = "The same request is under way"),
         (status = 413), (status = 422),
     )
 )]
@@ -86,9 +89,9 @@ pub(super) async fn route(
     path: web::Path<String>,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    caller::operator(&request, &state).await?;
-    let orchestrator =
-        OrchestratorId::parse(&path).map_err(|problem| ApiError::field("id", problem.to_string()))?;
+    let admin = caller::service(&request, &state).await?;
+    let named = parse_unreserved(&path).map_err(|problem| ApiError::field("id", problem.to_string()))?;
+    let orchestrator = own(&state, &admin, named).await?;
     let bytes = body::read(payload).await?;
     let (asked, _) = state.inputs.parse::<RouteMessageRequest>(input::parse(&bytes)?)?;
     let online_only = asked.require_online.unwrap_or(false);
@@ -113,7 +116,20 @@ pub(super) async fn route(
         };
         Ok(Answer { body: json(&answer)?, is_final })
     };
-    idempotency::once(&request, &state, OPERATOR, &bytes, work).await
+    let who = match &admin {
+        Admin::Operator => OPERATOR.to_owned(),
+        Admin::Tenant { organization, token } => format!("tenant {organization} {}", token.orchestrator),
+    };
+    idempotency::once(&request, &state, &who, &bytes, work).await
+}
+
+/// Whom the message is for. A tenant routes to its own orchestrators only, whatever they are called by.
+async fn own(state: &HttpState, admin: &Admin, named: OrchestratorId) -> Result<OrchestratorId, ApiError> {
+    let Some(organization) = admin.organization() else { return Ok(named) };
+    let shared = state.shared();
+    let meant = shared.resolver.orchestrator(&named, &shared.connections).await;
+    let (own, _) = visible(state, meant.as_str(), Some(organization.clone())).await?;
+    Ok(own)
 }
 
 fn message(body: RouteMessageRequest) -> Result<QueuedMessage, ApiError> {
@@ -125,13 +141,18 @@ fn message(body: RouteMessageRequest) -> Result<QueuedMessage, ApiError> {
     };
     ChannelId::parse(&body.channel_id)
         .map_err(|problem| ApiError::field("channelId", problem.to_string()))?;
-    let created_at = body.created_at.map_or_else(|| serde_json::json!(now().wall), Value::String);
+    // Written in the one form that every reader of events understands.
+    let created_at = match body.created_at.as_deref().map(Timestamp::parse_datetime) {
+        None => now().wall,
+        Some(Some(time)) => time,
+        Some(None) => return Err(ApiError::field("createdAt", "Invalid datetime")),
+    };
     Ok(QueuedMessage {
         message_id,
         channel_id: Some(body.channel_id),
         author_id: Some(body.author_id),
         content: Some(body.content),
-        created_at: Some(created_at),
+        created_at: Some(serde_json::json!(created_at)),
         queued_at: None,
     })
 }

@@ -24,6 +24,7 @@ pub(super) struct Size {
 impl Size {
     /// At most `limit` entries.
     pub(super) fn new(limit: usize) -> Self {
+        let limit = limit.max(1);
         Self { limit, next: limit.min(FIRST) }
     }
 
@@ -37,6 +38,11 @@ impl Size {
         let bytes: usize = entries.iter().map(|entry| entry.event.len()).sum();
         let average = (bytes / entries.len().max(1)).max(1);
         self.next = (BATCH_BYTES / average).clamp(1, self.limit);
+    }
+
+    /// Takes fewer: so many could not be read, perhaps because they are too large together.
+    pub(super) fn shrink(&mut self) {
+        self.next = (self.next / 2).max(1);
     }
 }
 
@@ -112,6 +118,19 @@ mod tests {
         assert_eq!(size.next(), 8);
         size.learn(&[entry("3", 0, None)]);
         assert_eq!(size.next(), 500);
+    }
+
+    #[test]
+    fn fewer_are_taken_after_a_failure() {
+        let mut size = Size::new(500);
+        size.learn(&[entry("1", 300, None)]);
+        let sizes: Vec<usize> = (0..10)
+            .map(|_| {
+                size.shrink();
+                size.next()
+            })
+            .collect();
+        assert_eq!(sizes, [250, 125, 62, 31, 15, 7, 3, 1, 1, 1]);
     }
 
     #[test]

@@ -9,9 +9,8 @@ use serde::Deserialize;
 use super::{Arrival, Intake, Rejection, Status, Verdict};
 use crate::{
     actors::{
-        event_router::TOO_LARGE_SEALED,
-        ingress_rules::admission::admit,
-        resolver::{Answer, Question, Resolver, address},
+        reception::{for_nobody, let_in, malformed, read},
+        resolver::{Answer, Question, Resolver},
     },
     domain::{
         clock::{Timestamp, now},
@@ -58,54 +57,27 @@ impl Intake {
             unknown = asked.buffer_unordered(CONCURRENT_LOOKUPS).collect().await;
         }
         let addressed = arrivals.iter().zip(read).map(|(arrival, read)| {
-            let (published, question, known) = read.map_err(|error| self.malformed(arrival, &error))?;
+            let (published, question, known) =
+                read.map_err(|error| refused(named_id(&arrival.json), malformed(shared, &error)))?;
             let answer = known.or_else(|| unknown.get(&question).cloned().flatten());
             let id = published.event.id.to_string();
             let Some(answer) = answer else {
-                return Err(self.for_nobody(id, "its target could not be looked up"));
+                let why = for_nobody(shared, &id, "its target could not be looked up");
+                return Err(refused(Some(id), why));
             };
-            let refused =
-                |id, why| Verdict { id: Some(id), orchestrator: None, status: Status::Rejected(why) };
-            let proof = match admit(shared, &published.event, &answer, &arrival.provenance) {
-                Ok(proof) => proof,
-                Err(fault) => return Err(refused(id, Rejection::Signature(fault))),
-            };
-            match address(published, answer) {
-                Ok(mut event) => match shared.rules.seal(&mut event, &proof) {
-                    true => Ok(event),
-                    false => Err(refused(id, Rejection::Refused(TOO_LARGE_SEALED))),
-                },
-                Err(reason) => Err(self.for_nobody(id, reason)),
-            }
+            let_in(shared, published, answer, &arrival.provenance).map_err(|why| refused(Some(id), why))
         });
         addressed.collect()
     }
-
-    fn malformed(&self, arrival: &Arrival, error: &EnvelopeError) -> Verdict {
-        self.shared.metrics.malformed(error.kind());
-        log::log!(self.shared.first_of_its_kind(error.kind()), kind = error.kind(), error:% = error;
-            "a publish is no event and is refused");
-        let status = Status::Rejected(Rejection::Malformed(error.to_string()));
-        Verdict { id: named_id(&arrival.json), orchestrator: None, status }
-    }
-
-    fn for_nobody(&self, id: String, reason: &'static str) -> Verdict {
-        self.shared.metrics.malformed("unresolved");
-        log::log!(self.shared.first_of_its_kind("unresolved"), event = id.as_str(), reason;
-            "an event is for nobody and is refused");
-        Verdict { id: Some(id), orchestrator: None, status: Status::Rejected(Rejection::ForNobody(reason)) }
-    }
 }
 
-/// Reads one event. One that names nobody belongs to the owner of the place that it was found in.
+fn refused(id: Option<String>, why: Rejection) -> Verdict {
+    Verdict { id, orchestrator: None, status: Status::Rejected(why) }
+}
+
 fn parse(arrival: &Arrival, now: Timestamp) -> Result<Published, EnvelopeError> {
-    match Published::parse(&arrival.json, &Context::default(), now) {
-        Err(EnvelopeError::Missing("orchestratorId")) if arrival.owner.is_some() => {
-            let context = Context { orchestrator: arrival.owner.clone(), ..Context::default() };
-            Published::parse(&arrival.json, &context, now)
-        }
-        read => read,
-    }
+    let found = Context { orchestrator: arrival.owner.clone(), ..Context::default() };
+    read(&arrival.json, &found, &arrival.provenance, now)
 }
 
 /// What a malformed event calls itself.

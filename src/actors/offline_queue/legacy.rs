@@ -4,6 +4,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use bytes::Bytes;
+use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -103,8 +104,40 @@ fn arrival(shared: &Shared, source: &LegacySource, entry: &Bytes) -> Arrival {
             // What is no message is refused like what is no event.
             let Ok(message) = serde_json::from_slice::<QueuedMessage>(&arrival.json) else { return arrival };
             let is_ours = shared.rules.sealer_for(id).is_some_and(|sealer| sealer.is_sealed(id, None, entry));
-            let provenance = if is_ours { Provenance::Vouched } else { arrival.provenance };
+            let provenance = match arrival.provenance {
+                _ if is_ours => Provenance::Vouched,
+                // A signature that would do for any list proves nothing about this one.
+                Provenance::Open { text, .. } if !says_for(&arrival.json, id) => {
+                    Provenance::Open { signed: None, text }
+                }
+                open => open,
+            };
             Arrival { json: message.event(id, None), provenance, ..arrival }
         }
+    }
+}
+
+/// Whether a message says itself whom it is for, and that is the owner of its list.
+fn says_for(message: &[u8], owner: &OrchestratorId) -> bool {
+    serde_json::from_slice::<Addressed>(message).is_ok_and(|named| named.orchestrator_id == owner.as_str())
+}
+
+/// Whom a message is for by its own word.
+#[derive(Deserialize)]
+struct Addressed {
+    #[serde(rename = "orchestratorId")]
+    orchestrator_id: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signed_message_must_say_whom_it_is_for() {
+        let owner = OrchestratorId::parse("vp_1").expect("an id");
+        assert!(says_for(br#"{"messageId":"m","orchestratorId":"vp_1"}"#, &owner));
+        assert!(!says_for(br#"{"messageId":"m","orchestratorId":"vp_2"}"#, &owner));
+        assert!(!says_for(br#"{"messageId":"m"}"#, &owner));
     }
 }

@@ -6,7 +6,7 @@ use super::EmbeddedBackplane;
 use crate::{
     backplane::{
         Result,
-        idempotency::{ANSWER_LIVES, CLAIM_LIVES, Idempotency, KeyedRequest, Known},
+        idempotency::{CLAIM_LIVES, Idempotency, KeyedRequest, Known, lifetime},
     },
     domain::clock::Timestamp,
     store::queue_file::KeyedAnswer,
@@ -40,7 +40,7 @@ impl Idempotency for EmbeddedBackplane {
         let (request, answer) = (request.clone(), answer.clone());
         self.worker
             .run(move |state| {
-                let until = now.plus(ANSWER_LIVES);
+                let until = now.plus(lifetime(&answer));
                 state.file.durably(|transaction| {
                     transaction.answer_key(&request.key, &request.claim, &answer, until)
                 })?;

@@ -7,7 +7,7 @@ use super::{RedisBackplane, corrupt, keys, scripts};
 use crate::{
     backplane::{
         Result,
-        idempotency::{ANSWER_LIVES, CLAIM_LIVES, Idempotency, KeyedRequest, Known},
+        idempotency::{CLAIM_LIVES, Idempotency, KeyedRequest, Known, lifetime},
     },
     domain::clock::Timestamp,
 };
@@ -35,7 +35,7 @@ impl Idempotency for RedisBackplane {
 
     async fn finish(&self, request: &KeyedRequest, answer: &Bytes, _: Timestamp) -> Result<()> {
         let mut call = step(request, "finish");
-        call.arg(ANSWER_LIVES.as_secs()).arg(answer.as_ref());
+        call.arg(lifetime(answer).as_secs()).arg(answer.as_ref());
         self.run::<Vec<String>>(&call).await.map(drop)
     }
 

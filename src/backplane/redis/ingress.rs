@@ -57,6 +57,17 @@ impl RedisBackplane {
         }
     }
 
+    /// Reads on the reader's connection, and makes the group when there is none.
+    async fn read_as_group(&self, command: &Cmd, patience: Duration) -> Result<Value> {
+        match self.wait_for(command, patience).await {
+            Err(error) if error == no_group() => {
+                self.make_group().await?;
+                self.wait_for(command, patience).await
+            }
+            reply => reply,
+        }
+    }
+
     /// Runs a command that needs the group, and makes the group when there is none: at first, and after
     /// a Redis that has lost its data.
     async fn in_group(&self, command: &Cmd) -> Result<Value> {
@@ -106,19 +117,14 @@ impl IngressStream for RedisBackplane {
     async fn read_new(&self, node: &NodeId, count: usize, patience: Duration) -> Result<Vec<IngressEntry>> {
         let mut command = reading(node, count);
         command.arg("BLOCK").arg(millis(patience).max(1)).arg("STREAMS").arg(keys::INGRESS).arg(">");
-        match self.wait_for(&command, patience).await {
-            Err(error) if error == no_group() => {
-                self.make_group().await?;
-                entries(self.wait_for(&command, patience).await?)
-            }
-            reply => entries(reply?),
-        }
+        entries(self.read_as_group(&command, patience).await?)
     }
 
     async fn read_unconfirmed(&self, node: &NodeId, after: &str, count: usize) -> Result<Vec<IngressEntry>> {
         let mut command = reading(node, count);
         command.arg("STREAMS").arg(keys::INGRESS).arg(after);
-        entries(self.in_group(&command).await?)
+        // It does not wait, but its answer may be large, and nobody else is to wait for that.
+        entries(self.read_as_group(&command, RESPONSE_TIMEOUT).await?)
     }
 
     async fn inherit(&self, node: &NodeId, predecessor: &NodeId) -> Result<()> {

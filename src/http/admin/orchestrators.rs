@@ -34,7 +34,7 @@ use crate::{
 ///
 /// # Errors
 /// 404.
-pub(super) async fn visible(
+pub(in crate::http) async fn visible(
     state: &HttpState,
     id: &str,
     scope: Option<OrganizationId>,

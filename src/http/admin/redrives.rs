@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     actors::redrive::{self, RedriveError, Unfit},
-    domain::ids::{OrchestratorId, OrganizationId},
+    domain::{
+        attempt::Cause,
+        ids::{OrchestratorId, OrganizationId},
+    },
     http::{
         HttpState,
         error::{ApiError, Code},
@@ -80,7 +83,7 @@ pub(super) async fn one(
     let event = redrive::event_of(&found)?;
     let orchestrator = event.orchestrator.clone();
     let letters = vec![(id.clone(), event)];
-    redrive::redrive(state.shared(), &state.database, &orchestrator, letters).await?;
+    redrive::redrive(state.shared(), &state.database, &orchestrator, letters, true).await?;
     changer.note(&state, deed("dead_letter.redrive", &found.letter)).await;
     let marked = state.database(move |database| database.dead_letter(&id, None)).await?;
     Ok(HttpResponse::Ok().json(marked.map_or(found.letter, |marked| marked.letter)))
@@ -93,7 +96,7 @@ pub(super) struct RedriveRequest {
     /// Those of this orchestrator.
     #[schema(min_length = 1, max_length = 128)]
     orchestrator_id: String,
-    /// Those that were given up for this reason.
+    /// Those that were given up for this reason; when left out, for any but `unsealed`.
     #[schema(min_length = 1, max_length = 64)]
     reason: Option<String>,
     /// At most so many, oldest first; 100 when left out.
@@ -140,6 +143,7 @@ pub(super) async fn many(
     let mut batch = Batch {
         orchestrator,
         scope: changer.organization().cloned(),
+        vouched: body.reason.as_deref() == Some(Cause::Unsealed.as_str()),
         answer: RedriveAnswer { success: true, ..RedriveAnswer::default() },
     };
     let done = batch.run(&state, body.reason.clone(), limit).await;
@@ -159,6 +163,8 @@ pub(super) async fn many(
 struct Batch {
     orchestrator: OrchestratorId,
     scope: Option<OrganizationId>,
+    /// Whether it was asked for what no hub had taken in: then whoever asks answers for it.
+    vouched: bool,
     answer: RedriveAnswer,
 }
 
@@ -194,7 +200,7 @@ impl Batch {
             }
         }
         let count = fit.len();
-        redrive::redrive(state.shared(), &state.database, &self.orchestrator, fit).await?;
+        redrive::redrive(state.shared(), &state.database, &self.orchestrator, fit, self.vouched).await?;
         self.answer.redriven = self.answer.redriven.saturating_add(count);
         Ok(())
     }

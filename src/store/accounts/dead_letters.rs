@@ -13,7 +13,11 @@ use super::{
     page::{Cursor, Page, PageRequest, newest_first},
 };
 use crate::{
-    domain::{attempt::Attempt, clock::Timestamp, ids::OrganizationId},
+    domain::{
+        attempt::{Attempt, Cause},
+        clock::Timestamp,
+        ids::OrganizationId,
+    },
     store::{Result, StoreError, database::Database, schema::dead_letters},
 };
 
@@ -162,8 +166,8 @@ impl Database {
         rows.into_iter().map(|row| whole(row).map(|full| (full.letter, full.history))).collect()
     }
 
-    /// The ids of an orchestrator's dead letters that were not put back yet, oldest first: all of them,
-    /// or those that were given up for one reason.
+    /// The ids of an orchestrator's dead letters that were not put back yet, oldest first: those that were
+    /// given up for one reason, or all but those that no hub had taken in, which must be asked for by name.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -183,9 +187,10 @@ impl Database {
         if let Some(scope) = scope {
             query = query.filter(dead_letters::organization_id.eq(scope.as_str().to_owned()));
         }
-        if let Some(reason) = reason {
-            query = query.filter(dead_letters::reason.eq(reason.to_owned()));
-        }
+        query = match reason {
+            Some(reason) => query.filter(dead_letters::reason.eq(reason.to_owned())),
+            None => query.filter(dead_letters::reason.ne(Cause::Unsealed.as_str())),
+        };
         Ok(query.load(&mut *self.connection()?)?)
     }
 }

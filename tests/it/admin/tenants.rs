@@ -16,6 +16,7 @@ use neolith_hub::domain::clock::now;
 on_both_stands! {
     every_route_that_takes_an_id_answers_404_for_what_is_anothers,
     lists_hold_ones_own_only,
+    a_tenant_routes_messages_to_its_own,
 }
 
 /// Somebody's things: an orchestrator that is connected, with an event that waits for it.
@@ -118,7 +119,23 @@ fn routes(
     );
     let message = json!({ "channelId": theirs.channel, "authorId": orchestrator.user, "content": "Hello" });
     routes.push(("POST", "/api/messages".to_owned(), Some(message)));
+    for name in [&orchestrator.id, &orchestrator.user] {
+        let message = json!({ "id": unique("m"), "channelId": "c", "authorId": "u", "content": "Hello" });
+        routes.push(("POST", format!("/api/orchestrators/{name}/messages"), Some(message)));
+    }
     routes
+}
+
+fn a_tenant_routes_messages_to_its_own(stand: Stand) {
+    let platform = stand.start();
+    let home = platform.organization();
+    let orchestrator = home.orchestrator();
+    let path = format!("/api/orchestrators/{}/messages", orchestrator.id);
+    let message = json!({ "id": unique("m"), "channelId": "c", "authorId": "u", "content": "Hello" });
+    let call = |token: &str| platform.hub.call("POST", &path).bearer(token).json(&message);
+    let answer = call(&tenant(&home.id)).expect(200);
+    assert_eq!(answer["status"], "offline", "{answer}");
+    call(&tenant_for(&home.id, &["admin:read"])).refused(403, "INSUFFICIENT_SCOPE");
 }
 
 /// All that the operator sees of somebody's things.

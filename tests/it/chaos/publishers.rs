@@ -93,9 +93,7 @@ pub(super) fn over_http(stage: &Stage, number: u64) {
             if let Some(statuses) = ask(stage, &agent, key, &body, &mut chance) {
                 break statuses;
             }
-            if !insistence.goes_on() {
-                return;
-            }
+            assert!(insistence.goes_on(), "publishing over HTTP had no answer long after the last fault");
         };
         assert_eq!(statuses.len(), events.len(), "one verdict per event");
         for (event, status) in events.into_iter().zip(&statuses) {
@@ -157,9 +155,7 @@ pub(super) fn over_stream(stage: &Stage, redis: &str) {
         let words = ["XADD", "hub:ingress", "*", "event", &json];
         let mut insistence = Insistence { stage, since_calm: None };
         while command(redis, &mut connection, &words).is_none() {
-            if !insistence.goes_on() {
-                return;
-            }
+            assert!(insistence.goes_on(), "appending to the stream had no answer long after the last fault");
         }
         stage.history.record(What::Accepted(event));
         if chance.random_bool(0.03) {

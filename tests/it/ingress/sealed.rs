@@ -86,6 +86,64 @@ fn what_is_smuggled_into_a_queue_goes_to_the_dead_letters() {
 }
 
 #[test]
+fn a_forged_dead_letter_is_told_from_others_and_not_put_back_with_them() {
+    let platform = Stand::Servers.start();
+    let home = platform.organization();
+    let orchestrator = home.orchestrator();
+    set_policy(&platform, &home.id, "require");
+    let hub = settled_hub(&platform);
+    let redis = platform.redis.as_ref().unwrap();
+    let identity = Identity::holding(&orchestrator.id, orchestrator.token());
+    // Any hub files it; the other one has just learned of the rule, and does not ask for seals yet.
+    drop(hub);
+    eventually(
+        || {
+            let forged = Event::to(&identity);
+            let (id, body) = (forged.id().to_owned(), forged.json().to_string());
+            let letter = [
+                "XADD",
+                "hub:unfiled",
+                "*",
+                "orchestrator",
+                &orchestrator.id,
+                "organization",
+                &home.id,
+                "event",
+                &id,
+                "reason",
+                "max_attempts",
+                "attempts",
+                "10",
+                "daemon",
+                "",
+                "history",
+                "[]",
+                "at",
+                "1700000000000",
+                "body",
+                &body,
+            ];
+            redis.run::<String>(&letter);
+            let path = format!("/api/admin/dead-letters?eventId={id}");
+            let list = || platform.hub.call("GET", &path).operator().expect(200)["items"][0].clone();
+            let letter = eventually_some(|| Some(list()).filter(|letter| letter.is_object()), "it is filed");
+            letter["reason"] == "unsealed"
+        },
+        "it is seen that no hub has taken it in",
+    );
+    let mut daemon = listen(&platform.hub, &identity);
+    let redrive = |reason: Option<&str>| {
+        let asked = json!({ "orchestratorId": orchestrator.id, "reason": reason });
+        platform.hub.call("POST", "/api/admin/dead-letters/redrive").operator().json(&asked)
+    };
+    redrive(None).expect(200);
+    assert_nothing_but(&platform.hub, &mut daemon, &identity);
+    let answer = redrive(Some("unsealed")).expect(200);
+    assert!(answer["redriven"].as_u64() >= Some(1), "{answer}");
+    daemon.take_event();
+}
+
+#[test]
 fn what_any_hub_has_taken_in_is_trusted_by_all() {
     let platform = Stand::Servers.start();
     let home = platform.organization();

@@ -74,6 +74,23 @@ fn who_asks_gets_a_verdict_in_a_stream() {
 }
 
 #[test]
+fn what_expires_while_it_waits_for_a_hub_leaves_a_trace() {
+    let world = Mode::Redis.start();
+    let identity = Identity::new();
+    append(world.redis(), &Event::to(&identity).set("expiresAt", "2020-01-01T00:00:00.000Z"));
+    wait_until_confirmed(world.redis());
+    assert_eq!(metrics::total(&world.hub, "hub_events_dropped_total", &["expired"]), 1.0);
+    // A duplicate of what had arrived in time is no loss.
+    let mut daemon = world.subscriber(&identity);
+    let event = Event::to(&identity);
+    append(world.redis(), &event);
+    daemon.take_event();
+    append(world.redis(), &event.set("expiresAt", "2020-01-01T00:00:00.000Z"));
+    wait_until_confirmed(world.redis());
+    assert_eq!(metrics::total(&world.hub, "hub_events_dropped_total", &["expired"]), 1.0);
+}
+
+#[test]
 fn verdicts_are_written_over_nobodys_keys() {
     let world = Mode::Redis.start();
     let identity = Identity::new();

@@ -17,6 +17,8 @@ in_both_modes! {
     who_is_online_gets_the_message,
     who_is_offline_finds_the_message_later,
     a_message_that_is_routed_twice_arrives_once,
+    a_time_without_seconds_is_a_time,
+    what_is_too_large_for_an_event_is_not_kept,
     who_is_away_can_be_refused,
     without_a_queue_a_message_for_nobody_fails,
     a_bad_message_is_refused_by_its_field,
@@ -86,6 +88,27 @@ fn a_message_that_is_routed_twice_arrives_once(mode: Mode) {
     assert!(world.further_events(&mut daemon).is_empty());
 }
 
+fn a_time_without_seconds_is_a_time(mode: Mode) {
+    let world = mode.start();
+    let identity = Identity::new();
+    let mut message = message();
+    message["createdAt"] = json!("2026-11-21T12:00+02:00");
+    assert_eq!(route(&world.hub, &identity.orchestrator, &message)["status"], "offline");
+    let event = world.come_online(&identity).take_event();
+    assert_eq!(event["data"]["messageId"], message["id"]);
+    assert_eq!(event["data"]["timestamp"], "2026-11-21T10:00:00.000Z");
+}
+
+fn what_is_too_large_for_an_event_is_not_kept(mode: Mode) {
+    let world = mode.start();
+    let identity = Identity::new();
+    let mut message = message();
+    message["content"] = json!("\u{10000}".repeat(261_500));
+    call(&world.hub, &identity.orchestrator, &message).refused(500, "ORCHESTRATOR_ROUTING_ERROR");
+    let mut daemon = world.subscriber(&identity);
+    assert!(world.further_events(&mut daemon).is_empty(), "nothing was kept");
+}
+
 fn who_is_away_can_be_refused(mode: Mode) {
     let world = mode.start();
     let identity = Identity::new();
@@ -130,7 +153,7 @@ fn nobody_routes_without_the_key(mode: Mode) {
     let path = "/api/orchestrators/vp_1/messages";
     world.hub.call("POST", path).json(&message()).refused(401, "UNAUTHORIZED");
     let token = Identity::new().token;
-    world.hub.call("POST", path).bearer(&token).json(&message()).refused(401, "UNAUTHORIZED");
+    world.hub.call("POST", path).bearer(&token).json(&message()).refused(403, "INSUFFICIENT_SCOPE");
 }
 
 fn what_happens_is_counted(mode: Mode) {
