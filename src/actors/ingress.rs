@@ -16,11 +16,12 @@ use std::{
 };
 
 use actix::{Actor, Context, Supervised};
+use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use self::batch::{Size, replies};
 use super::{
-    intake::{Intake, Status, Verdict},
+    intake::{Arrival, Handed, Intake, IntakeError, Status, Verdict},
     services::Shared,
     supervised::spawn_guarded,
 };
@@ -32,8 +33,9 @@ use crate::{
     domain::clock::{Monotonic, monotonic},
 };
 
-/// How many batches are under way: one that is read, one that is stored, one that is confirmed.
-const LANES: u32 = 3;
+/// How many batches are under way. Small ones, and many: of a large one the last event would be in the
+/// store before the first was acknowledged.
+const LANES: u32 = 24;
 /// How long one call waits for entries.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long to wait after a failure.
@@ -48,6 +50,15 @@ pub struct Reading {
     pub batch: usize,
     /// How long a hub may hold an entry before another one takes it over.
     pub claim_after: Duration,
+}
+
+/// Why a batch is not confirmed.
+#[derive(Debug, Error)]
+enum FinishError {
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+    #[error(transparent)]
+    Backplane(#[from] backplane::BackplaneError),
 }
 
 /// See the [module](self).
@@ -183,53 +194,57 @@ impl Office {
         }
     }
 
-    /// Stores batches in their order. Confirming one goes beside storing the next.
+    /// Hands batches over in their order. Waiting until one is durable, and confirming it, goes beside
+    /// handing over the next: events that are taken at once need no store then.
     async fn store_for_ever(self: Arc<Self>, mut batches: mpsc::Receiver<Batch>, uncertain: Arc<AtomicBool>) {
         while let Some(Batch { entries, lane }) = batches.recv().await {
-            let mut verdicts = self.store(&entries).await;
+            let handed = self.hand_over(&entries).await;
             let (office, uncertain) = (self.clone(), uncertain.clone());
             actix::spawn(async move {
                 let _lane = lane;
-                let asked = entries.iter().zip(&mut verdicts).filter(|(entry, _)| entry.reply.is_some());
-                office.intake.find_places(asked.map(|(_, verdict)| verdict)).await;
-                if let Err(error) = office.confirm(&entries, &verdicts).await {
-                    log::debug!(error:% = error; "entries are not confirmed yet; they are read again");
+                if let Err(error) = office.finish(&entries, handed).await {
+                    log::debug!(error:%; "entries are not confirmed yet; they are read again");
                     uncertain.store(true, Ordering::SeqCst);
                 }
             });
         }
     }
 
-    /// Stores a batch, however long that takes. While the store is away nothing more is read.
-    async fn store(&self, entries: &[IngressEntry]) -> Vec<Verdict> {
+    /// Hands a batch over, however long that takes. Those that find no room are tried again, in their
+    /// order, before anything that comes later.
+    async fn hand_over(&self, entries: &[IngressEntry]) -> Handed {
         let arrivals: Vec<_> = entries.iter().map(batch::arrival).collect();
-        let mut verdicts = loop {
-            match self.intake.take(&arrivals).await {
-                Ok(verdicts) => break verdicts,
+        let mut handed = self.hand_over_all(&arrivals).await;
+        loop {
+            let places = handed.without_room();
+            if places.is_empty() {
+                return handed;
+            }
+            tokio::time::sleep(PAUSE).await;
+            let again: Vec<_> = places.iter().filter_map(|place| arrivals.get(*place)).cloned().collect();
+            handed.settle(&places, self.hand_over_all(&again).await);
+        }
+    }
+
+    async fn hand_over_all(&self, arrivals: &[Arrival]) -> Handed {
+        loop {
+            match self.intake.hand_over(arrivals).await {
+                Ok(handed) => return handed,
                 Err(error) => {
-                    log::log!(self.shared.first_of_its_kind("ingress_unstored"), error:% = error;
-                        "entries of the stream are not stored yet; trying again until they are");
+                    log::log!(self.shared.first_of_its_kind("ingress_unstored"), error:%;
+                        "entries of the stream are not taken in yet; trying again until they are");
                     tokio::time::sleep(PAUSE).await;
                 }
             }
-        };
-        // Those that found no room are tried again, in their order, before anything that comes later.
-        loop {
-            let (places, again): (Vec<usize>, Vec<_>) = (verdicts.iter().zip(&arrivals).enumerate())
-                .filter(|(_, (verdict, _))| verdict.status.is_temporary())
-                .map(|(place, (_, arrival))| (place, arrival.clone()))
-                .unzip();
-            if again.is_empty() {
-                return verdicts;
-            }
-            tokio::time::sleep(PAUSE).await;
-            for (place, verdict) in places.into_iter().zip(self.intake.take(&again).await.unwrap_or_default())
-            {
-                if let Some(before) = verdicts.get_mut(place) {
-                    *before = verdict;
-                }
-            }
         }
+    }
+
+    /// Confirms a batch when it is durable, with its verdicts.
+    async fn finish(&self, entries: &[IngressEntry], handed: Handed) -> Result<(), FinishError> {
+        let mut verdicts = self.intake.verdicts(handed).await?;
+        let asked = entries.iter().zip(&mut verdicts).filter(|(entry, _)| entry.reply.is_some());
+        self.intake.find_places(asked.map(|(_, verdict)| verdict)).await;
+        Ok(self.confirm(entries, &verdicts).await?)
     }
 
     async fn confirm(&self, entries: &[IngressEntry], verdicts: &[Verdict]) -> backplane::Result<()> {

@@ -92,6 +92,32 @@ impl Accepted {
     }
 }
 
+/// A batch that the router has; nobody knows yet whether it is durable.
+pub struct Handed(Vec<Fate>);
+
+enum Fate {
+    Refused(Verdict),
+    Routed((Accepted, Routed)),
+}
+
+impl Handed {
+    /// Which of the batch found no room: they can be handed over again.
+    #[must_use]
+    pub fn without_room(&self) -> Vec<usize> {
+        let no_room = |fate: &Fate| matches!(fate, Fate::Routed((_, Routed::NoRoom)));
+        self.0.iter().enumerate().filter(|(_, fate)| no_room(fate)).map(|(place, _)| place).collect()
+    }
+
+    /// What became of those at `places`, which were handed over again, in their order.
+    pub fn settle(&mut self, places: &[usize], again: Self) {
+        for (place, fate) in places.iter().zip(again.0) {
+            if let Some(before) = self.0.get_mut(*place) {
+                *before = fate;
+            }
+        }
+    }
+}
+
 /// See the [module](self). Cloning one is cheap.
 #[derive(Clone)]
 pub struct Intake {
@@ -121,21 +147,8 @@ impl Intake {
     /// # Errors
     /// When nothing can be said of the batch.
     pub async fn take(&self, arrivals: &[Arrival]) -> Result<Vec<Verdict>, IntakeError> {
-        let read = self.read(arrivals).await;
-        let mut verdicts: Vec<Option<Verdict>> = Vec::with_capacity(read.len());
-        let mut events = Vec::with_capacity(read.len());
-        for outcome in read {
-            match outcome {
-                Ok(event) => {
-                    events.push(event);
-                    verdicts.push(None);
-                }
-                Err(refused) => verdicts.push(Some(refused)),
-            }
-        }
-        let mut stored = self.hand_in(events, Origin::Taken).await?.into_iter();
-        // There are as many empty places as events.
-        Ok(verdicts.into_iter().filter_map(|refused| refused.or_else(|| stored.next())).collect())
+        let handed = self.hand_over(arrivals).await?;
+        self.verdicts(handed).await
     }
 
     /// Takes in events of the hub's own. One verdict for each, in order.
@@ -143,10 +156,37 @@ impl Intake {
     /// # Errors
     /// When nothing can be said of them.
     pub async fn store(&self, events: Vec<Event>) -> Result<Vec<Verdict>, IntakeError> {
-        self.hand_in(events, Origin::Direct).await
+        let routed = self.route(events, Origin::Direct).await?;
+        self.verdicts(Handed(routed.into_iter().map(Fate::Routed).collect())).await
     }
 
-    async fn hand_in(&self, events: Vec<Event>, origin: Origin) -> Result<Vec<Verdict>, IntakeError> {
+    /// The first half of [`Intake::take`]: the router has the batch, in its order. What comes later can
+    /// follow at once.
+    ///
+    /// # Errors
+    /// When the router is starting again; nothing was accepted.
+    pub async fn hand_over(&self, arrivals: &[Arrival]) -> Result<Handed, IntakeError> {
+        let mut fates: Vec<Option<Fate>> = Vec::with_capacity(arrivals.len());
+        let mut events = Vec::with_capacity(arrivals.len());
+        for outcome in self.read(arrivals).await {
+            match outcome {
+                Ok(event) => {
+                    events.push(event);
+                    fates.push(None);
+                }
+                Err(refused) => fates.push(Some(Fate::Refused(refused))),
+            }
+        }
+        let mut routed = self.route(events, Origin::Taken).await?.into_iter().map(Fate::Routed);
+        // There are as many empty places as events.
+        Ok(Handed(fates.into_iter().filter_map(|refused| refused.or_else(|| routed.next())).collect()))
+    }
+
+    async fn route(
+        &self,
+        events: Vec<Event>,
+        origin: Origin,
+    ) -> Result<Vec<(Accepted, Routed)>, IntakeError> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
@@ -157,9 +197,23 @@ impl Intake {
         if routed.len() != accepted.len() {
             return Err(IntakeError::Router);
         }
-        let unwritable = self.durable().await?;
+        Ok(accepted.into_iter().zip(routed).collect())
+    }
+
+    /// The second half of [`Intake::take`].
+    ///
+    /// # Errors
+    /// When what was accepted is not durable in time; it still may be.
+    pub async fn verdicts(&self, handed: Handed) -> Result<Vec<Verdict>, IntakeError> {
+        let accepts = |fate: &Fate| matches!(fate, Fate::Routed(_));
+        let unwritable =
+            if handed.0.iter().any(accepts) { self.durable().await? } else { Unwritable::default() };
         let mut lost = Vec::new();
-        let verdicts = accepted.iter().zip(routed).map(|(event, routed)| {
+        let verdicts = handed.0.into_iter().map(|fate| {
+            let (event, routed) = match fate {
+                Fate::Refused(verdict) => return verdict,
+                Fate::Routed(routed) => routed,
+            };
             if unwritable.contains(&event.orchestrator) {
                 lost.push((event.orchestrator.clone(), event.id.clone()));
                 return event.verdict(Status::Rejected(Rejection::Unwritable));

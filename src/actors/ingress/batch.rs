@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How many bytes of events one batch brings, about.
-const BATCH_BYTES: usize = 8 * 1024 * 1024;
+const BATCH_BYTES: usize = 1024 * 1024;
 /// How many entries are taken before their size is known.
 const FIRST: usize = 32;
 
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(size.next(), FIRST, "before their size is known");
         size.learn(&[entry("1", 300, None)]);
         assert_eq!(size.next(), 500);
-        size.learn(&[entry("2", 1024 * 1024, None)]);
+        size.learn(&[entry("2", 128 * 1024, None)]);
         assert_eq!(size.next(), 8);
         size.learn(&[entry("3", 0, None)]);
         assert_eq!(size.next(), 500);
