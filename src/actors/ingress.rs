@@ -187,11 +187,11 @@ impl Office {
     async fn store_for_ever(self: Arc<Self>, mut batches: mpsc::Receiver<Batch>, uncertain: Arc<AtomicBool>) {
         while let Some(Batch { entries, lane }) = batches.recv().await {
             let mut verdicts = self.store(&entries).await;
+            let asked = entries.iter().zip(&mut verdicts).filter(|(entry, _)| entry.reply.is_some());
+            self.intake.find_places(asked.map(|(_, verdict)| verdict)).await;
             let (office, uncertain) = (self.clone(), uncertain.clone());
             actix::spawn(async move {
                 let _lane = lane;
-                let asked = entries.iter().zip(&mut verdicts).filter(|(entry, _)| entry.reply.is_some());
-                office.intake.find_places(asked.map(|(_, verdict)| verdict)).await;
                 if let Err(error) = office.confirm(&entries, &verdicts).await {
                     log::debug!(error:% = error; "entries are not confirmed yet; they are read again");
                     uncertain.store(true, Ordering::SeqCst);
