@@ -4,14 +4,14 @@
 //! hand out, encoded once. Does not: wait for the database (events whose target must be looked up
 //! stand aside, in order), or for a slow peer (what it does not take is in the queue).
 
+mod aside;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use actix::{
-    Actor, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message, Supervised, WeakAddr,
-    fut::wrap_future,
-};
+use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Message, Supervised, WeakAddr};
 use bytes::Bytes;
 
+use self::aside::Incoming;
 use super::{
     claims,
     connection_manager::ConnectionManager,
@@ -20,8 +20,8 @@ use super::{
     ingress_rules::{Proof, admission::Provenance},
     messages::{CheckRevocations, DrainLegacy, Forget, Obey, Origin, Publish, Routed, Sweep},
     offline_queue::OfflineQueue,
-    reception::{TOO_LARGE_SEALED, let_in, malformed, read},
-    resolver::{Answer, Name, Question, Resolver},
+    reception::{TOO_LARGE_SEALED, malformed, read},
+    resolver::{Name, Resolver},
     services::Shared,
     supervised::{guarded, spawn_guarded},
 };
@@ -34,7 +34,7 @@ use crate::{
     domain::{
         canary,
         clock::now,
-        envelope::{Context as Found, Published},
+        envelope::Context as Found,
         event::{Audience, Event},
         ids::{DaemonId, EventId, OrchestratorId, SessionId},
         ingress::unwrap_signed,
@@ -48,10 +48,6 @@ use crate::{
 const RECENT_IDS: usize = 262_144;
 /// Why an event is refused that came too late.
 const OVER: &str = "it has expired";
-/// How many events may wait for their target to be looked up.
-const MAX_UNRESOLVED: usize = 10_000;
-/// How many bytes of them.
-const MAX_UNRESOLVED_BYTES: usize = 64 * 1024 * 1024;
 /// How long to wait before the backplane is asked again for what happened without this hub.
 const CATCH_UP_RETRY: Duration = Duration::from_secs(1);
 /// How many bus messages are handled before other work gets its turn.
@@ -69,13 +65,6 @@ pub struct EventRouter {
     was_lost: bool,
     forwarder: Option<Forwarder>,
     to_look: Vec<claims::Look>,
-}
-
-/// An event whose target is not known yet.
-struct Incoming {
-    published: Published,
-    origin: Origin,
-    provenance: Provenance,
 }
 
 /// To the router: messages from the bus.
@@ -97,11 +86,6 @@ pub struct CommandsTo(pub Addr<ConnectionManager>);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 struct Prime(Vec<(OrchestratorId, EventId)>);
-
-/// To the router: the target of events that stand aside.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-struct Resolved(Question, Answer);
 
 impl EventRouter {
     /// A router that remembers nothing yet.
@@ -199,64 +183,6 @@ impl EventRouter {
         match self.shared.resolver.cached(&question, &self.shared.connections).filter(|_| !waiting) {
             Some(answer) => self.addressed(incoming, answer),
             None => self.stand_aside(question, incoming, ctx),
-        }
-    }
-
-    fn stand_aside(&mut self, question: Question, incoming: Incoming, ctx: &mut Context<Self>) {
-        let published = &incoming.published;
-        let size = published.event.body.len();
-        if self.unresolved_count >= MAX_UNRESOLVED || self.unresolved_bytes + size > MAX_UNRESOLVED_BYTES {
-            self.shared.metrics.malformed("unresolved_overflow");
-            let event = published.event.id.as_str();
-            log::log!(self.shared.first_of_its_kind("unresolved_overflow"), event;
-                "too many events wait for their target; this one is dropped");
-            return;
-        }
-        self.unresolved_count += 1;
-        self.unresolved_bytes += size;
-        let asked = self.unresolved.contains_key(&question.name);
-        self.unresolved.entry(question.name.clone()).or_default().push(incoming);
-        if !asked {
-            self.ask(question, ctx);
-        }
-    }
-
-    fn ask(&self, question: Question, ctx: &mut Context<Self>) {
-        let shared = self.shared.clone();
-        let lookup = async move { (shared.resolver.resolve(&question, &shared.connections).await, question) };
-        ctx.spawn(wrap_future::<_, Self>(lookup).map(|(answer, question), _, ctx| {
-            ctx.notify(Resolved(question, answer));
-        }));
-    }
-
-    /// Lets those go on who waited for an answer, in order. The first one that waits for another answer
-    /// makes the others behind it wait too.
-    fn go_on(&mut self, question: &Question, answer: &Answer, ctx: &mut Context<Self>) {
-        let mut waiting = self.unresolved.remove(&question.name).unwrap_or_default().into_iter();
-        while let Some(incoming) = waiting.next() {
-            let next = Resolver::question(&incoming.published);
-            let known = if next == *question {
-                Some(answer.clone())
-            } else {
-                self.shared.resolver.cached(&next, &self.shared.connections)
-            };
-            let Some(answer) = known else {
-                let rest = std::iter::once(incoming).chain(waiting).collect();
-                self.unresolved.insert(next.name.clone(), rest);
-                self.ask(next, ctx);
-                return;
-            };
-            self.unresolved_count -= 1;
-            self.unresolved_bytes -= incoming.published.event.body.len();
-            self.addressed(incoming, answer);
-        }
-    }
-
-    fn addressed(&mut self, incoming: Incoming, answer: Answer) {
-        let Incoming { published, origin, provenance } = incoming;
-        // Nobody waits for the verdict on what comes on a channel.
-        if let Ok(event) = let_in(&self.shared, published, answer, &provenance) {
-            self.route(event, origin);
         }
     }
 
@@ -405,12 +331,7 @@ impl Actor for EventRouter {
 
 impl Supervised for EventRouter {
     fn restarting(&mut self, _: &mut Self::Context) {
-        // Lookups that were under way died with the old context.
-        if self.unresolved_count > 0 {
-            log::error!(count = self.unresolved_count; "events whose target was being looked up are lost");
-        }
-        self.unresolved.clear();
-        (self.unresolved_count, self.unresolved_bytes) = (0, 0);
+        self.give_up_unresolved();
     }
 }
 
@@ -419,15 +340,6 @@ impl Handler<FromBus> for EventRouter {
 
     fn handle(&mut self, FromBus(messages): FromBus, ctx: &mut Self::Context) {
         guarded(ctx, |ctx| messages.into_iter().for_each(|message| self.on_bus(message, ctx)));
-        self.look_once_stored();
-    }
-}
-
-impl Handler<Resolved> for EventRouter {
-    type Result = ();
-
-    fn handle(&mut self, Resolved(question, answer): Resolved, ctx: &mut Self::Context) {
-        guarded(ctx, |ctx| self.go_on(&question, &answer, ctx));
         self.look_once_stored();
     }
 }

@@ -17,7 +17,7 @@ use std::{
 
 use actix::{Actor, Context, Supervised};
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use self::batch::{Size, replies};
 use super::{
@@ -197,15 +197,20 @@ impl Office {
     /// Hands batches over in their order. Waiting until one is durable, and confirming it, goes beside
     /// handing over the next: events that are taken at once need no store then.
     async fn store_for_ever(self: Arc<Self>, mut batches: mpsc::Receiver<Batch>, uncertain: Arc<AtomicBool>) {
+        // Ends, with or without a word, when the batch before is finished.
+        let (_, mut earlier) = oneshot::channel::<()>();
         while let Some(Batch { entries, lane }) = batches.recv().await {
             let handed = self.hand_over(&entries).await;
+            let (done, next) = oneshot::channel();
+            let earlier = std::mem::replace(&mut earlier, next);
             let (office, uncertain) = (self.clone(), uncertain.clone());
             actix::spawn(async move {
                 let _lane = lane;
-                if let Err(error) = office.finish(&entries, handed).await {
+                if let Err(error) = office.finish(&entries, handed, earlier).await {
                     log::debug!(error:%; "entries are not confirmed yet; they are read again");
                     uncertain.store(true, Ordering::SeqCst);
                 }
+                drop(done);
             });
         }
     }
@@ -239,11 +244,17 @@ impl Office {
         }
     }
 
-    /// Confirms a batch when it is durable, with its verdicts.
-    async fn finish(&self, entries: &[IngressEntry], handed: Handed) -> Result<(), FinishError> {
+    /// Confirms a batch when it is durable, with its verdicts, after the one before.
+    async fn finish(
+        &self,
+        entries: &[IngressEntry],
+        handed: Handed,
+        earlier: oneshot::Receiver<()>,
+    ) -> Result<(), FinishError> {
         let mut verdicts = self.intake.verdicts(handed).await?;
         let asked = entries.iter().zip(&mut verdicts).filter(|(entry, _)| entry.reply.is_some());
         self.intake.find_places(asked.map(|(_, verdict)| verdict)).await;
+        let _ended = earlier.await;
         Ok(self.confirm(entries, &verdicts).await?)
     }
 
