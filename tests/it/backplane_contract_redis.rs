@@ -1,6 +1,8 @@
 //! The suite of [`super::backplane_contract`] against Redis.
 #![cfg(test)]
 
+mod trail;
+
 use std::{future::Future, time::Duration};
 
 use futures_util::StreamExt;
