@@ -1,6 +1,7 @@
 //! The suite of [`super::backplane_contract`] against Redis.
 #![cfg(test)]
 
+mod ingress;
 mod trail;
 
 use std::{future::Future, time::Duration};
