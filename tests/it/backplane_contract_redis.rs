@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod ingress;
+mod routing;
 mod trail;
 
 use std::{future::Future, time::Duration};

@@ -42,6 +42,7 @@ scripts! {
     RECOUNT = "recount.lua",
     IDEMPOTENCY = "idempotency.lua",
     INGRESS_TIDY = "ingress_tidy.lua",
+    QUEUE_MESSAGE = "queue_message.lua",
 }
 
 /// Starts a call of `script` with its keys; the arguments follow with [`Cmd::arg`].
@@ -58,13 +59,18 @@ fn is_unknown_script(error: &RedisError) -> bool {
 impl RedisBackplane {
     /// Runs a command; a server that does not know its script yet is taught all of them.
     pub(super) async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
+        self.run_raw(command).await.map_err(|error| self.failed(error))
+    }
+
+    /// The same for who wants to know which error it was.
+    pub(super) async fn run_raw<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
         let reply: RedisResult<T> = command.query_async(&mut self.commands()).await;
         match reply {
             Err(error) if is_unknown_script(&error) => {
                 self.load_scripts().await?;
-                command.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))
+                command.query_async(&mut self.commands()).await
             }
-            reply => reply.map_err(|error| self.failed(error)),
+            reply => reply,
         }
     }
 
@@ -73,17 +79,16 @@ impl RedisBackplane {
         let reply: RedisResult<T> = pipe.query_async(&mut self.commands()).await;
         match reply {
             Err(error) if is_unknown_script(&error) => {
-                self.load_scripts().await?;
+                self.load_scripts().await.map_err(|error| self.failed(error))?;
                 pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))
             }
             reply => reply.map_err(|error| self.failed(error)),
         }
     }
 
-    async fn load_scripts(&self) -> Result<()> {
+    async fn load_scripts(&self) -> RedisResult<()> {
         for script in ALL {
-            let _: String =
-                script.load_async(&mut self.commands()).await.map_err(|error| self.failed(error))?;
+            let _: String = script.load_async(&mut self.commands()).await?;
         }
         Ok(())
     }
