@@ -1,6 +1,8 @@
 //! Deliveries that wait for an acknowledgement: `daemon:pending_ack:{daemon}`.
 
-use redis::AsyncCommands as _;
+use std::collections::HashMap;
+
+use redis::{AsyncCommands as _, Value};
 use serde::{Deserialize, Serialize};
 
 use super::{RedisBackplane, keys, records::json};
@@ -8,7 +10,7 @@ use crate::{
     backplane::{
         Result,
         commit::{OrchestratorCommit, Sent},
-        queue::RETENTION,
+        queue::{QUEUE_CAPACITY, RETENTION},
     },
     domain::{
         attempt::{Attempt, MAX_HISTORY},
@@ -16,6 +18,12 @@ use crate::{
         ids::{ConnectionId, DaemonId, EventId, OrchestratorId},
     },
 };
+
+/// How many deliveries may be noted for one daemon before those of events that wait no more are looked
+/// for: a whole queue may be in flight.
+const NOTED: u64 = 2 * QUEUE_CAPACITY;
+/// How many are looked at then, besides two for each new one.
+const NOTED_LOOK: usize = 100;
 
 /// What is kept for each event.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -85,18 +93,22 @@ impl RedisBackplane {
     pub(super) async fn commit_in_flight(&self, groups: &[OrchestratorCommit]) -> Result<()> {
         let mut pipe = redis::pipe();
         pipe.ignore_errors();
-        let mut commands = 0_usize;
+        let mut lengths = Vec::new();
         for group in groups {
+            let mut by_daemon = HashMap::<&DaemonId, Vec<(&str, String)>>::new();
             for sent in &group.sent {
-                let key = keys::in_flight(&sent.daemon);
-                pipe.hset(&key, sent.id.as_str(), json(&InFlight::of(sent))?).ignore();
-                pipe.expire(&key, RETENTION.as_secs().cast_signed()).ignore();
-                commands += 2;
+                by_daemon.entry(&sent.daemon).or_default().push((sent.id.as_str(), json(&InFlight::of(sent))?));
+            }
+            for (daemon, records) in by_daemon {
+                let key = keys::in_flight(daemon);
+                pipe.hset_multiple(&key, &records);
+                pipe.expire(&key, RETENTION.as_secs().cast_signed());
+                lengths.push((pipe.len(), &group.orchestrator, daemon, records.len()));
+                pipe.hlen(&key);
             }
             let taken = group.acks.iter().map(|ack| (&ack.daemon, &ack.id));
             for (daemon, id) in taken.chain(group.dead.iter().map(|dead| (&dead.daemon, &dead.id))) {
-                pipe.hdel(keys::in_flight(daemon), id.as_str()).ignore();
-                commands += 1;
+                pipe.hdel(keys::in_flight(daemon), id.as_str());
             }
             if group.redriven.is_empty() {
                 continue;
@@ -104,13 +116,51 @@ impl RedisBackplane {
             // Whoever had it last was forgotten when it was given up; here are the others.
             for daemon in self.instances(&group.orchestrator).await? {
                 let ids: Vec<&str> = group.redriven.iter().map(|event| event.id.as_str()).collect();
-                pipe.hdel(keys::in_flight(&daemon), ids).ignore();
-                commands += 1;
+                pipe.hdel(keys::in_flight(&daemon), ids);
             }
         }
-        if commands == 0 {
+        if pipe.is_empty() {
             return Ok(());
         }
-        pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))
+        let answers: Vec<Value> =
+            pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))?;
+        for (at, orchestrator, daemon, new) in lengths {
+            let length = match answers.get(at) {
+                Some(Value::Int(length)) => u64::try_from(*length).unwrap_or_default(),
+                _ => 0,
+            };
+            if length > NOTED {
+                self.forget_ended(orchestrator, daemon, 2 * new + NOTED_LOOK).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at some of the deliveries that are noted for a daemon, and forgets those of events that wait
+    /// no more: another daemon took them, or nobody did. Which ones is chance, so that no place has to be
+    /// remembered; two for each new one keep the dead ones fewer than the living.
+    async fn forget_ended(&self, orchestrator: &OrchestratorId, daemon: &DaemonId, count: usize) -> Result<()> {
+        let mut some = redis::cmd("HRANDFIELD");
+        some.arg(keys::in_flight(daemon)).arg(count).arg("WITHVALUES");
+        let some: Vec<(String, Vec<u8>)> = self.run(&some).await?;
+        let ids = some.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut places = redis::cmd("ZMSCORE");
+        places.arg(keys::queue(orchestrator)).arg(&ids);
+        let places: Vec<Option<f64>> = self.run(&places).await?;
+        let waits_not = ids.iter().zip(places).filter_map(|(id, place)| place.is_none().then_some(id.as_str()));
+        self.forget(daemon, &waits_not.collect::<Vec<_>>()).await
+    }
+
+    /// Forgets the deliveries of some events to a daemon.
+    pub(super) async fn forget(&self, daemon: &DaemonId, ids: &[&str]) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut forget = redis::cmd("HDEL");
+        forget.arg(keys::in_flight(daemon)).arg(ids);
+        self.run::<usize>(&forget).await.map(drop)
     }
 }

@@ -109,6 +109,10 @@ impl EventQueue for RedisBackplane {
         let bodies: Values = redis::from_redis_value(bodies).map_err(|error| corrupt(error.to_string()))?;
         // Somebody else may use that name for something else; then every delivery counts as the first.
         let in_flight: Values = redis::from_redis_value(in_flight).unwrap_or_else(|_| vec![None; ids.len()]);
+        let ended = ids.iter().zip(&bodies).zip(&in_flight);
+        let ended = ended.filter(|((_, body), record)| body.is_none() && record.is_some());
+        let ended: Vec<&str> = ended.map(|((id, _), _)| id.as_str()).collect();
+        self.forget(daemon, &ended).await?;
         let found = ids.iter().zip(bodies).zip(in_flight).filter_map(|((id, body), record)| {
             let record = record.and_then(|json| InFlight::read(&json)).unwrap_or_default();
             body.map(|body| Loaded {
