@@ -34,6 +34,9 @@ pub(super) struct InFlight {
     pub(super) connection_id: String,
     /// The same, as the original calls it.
     conn_id: String,
+    /// Whose event it is: daemons of two orchestrators may have the same name. Others do not write it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orchestrator_id: Option<String>,
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) crashes: u32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -46,12 +49,13 @@ fn is_zero(count: &u32) -> bool {
 }
 
 impl InFlight {
-    fn of(sent: &Sent) -> Self {
+    fn of(sent: &Sent, orchestrator: &OrchestratorId) -> Self {
         Self {
             sent_at: sent.at,
             attempts: sent.attempts,
             connection_id: sent.connection.to_string(),
             conn_id: sent.connection.to_string(),
+            orchestrator_id: Some(orchestrator.to_string()),
             crashes: sent.crashes,
             history: newest(&sent.history).to_vec(),
         }
@@ -69,10 +73,18 @@ impl InFlight {
         }
     }
 
-    /// Reads a record; what somebody else wrote is none.
-    pub(super) fn read(json: &[u8]) -> Option<Self> {
-        serde_json::from_slice(json).ok()
+    /// Reads a record of an orchestrator's event; what somebody else wrote is none, and neither is what
+    /// concerns another orchestrator's.
+    pub(super) fn read(json: &[u8], orchestrator: &OrchestratorId) -> Option<Self> {
+        let record: Self = serde_json::from_slice(json).ok()?;
+        let owner = record.orchestrator_id.as_deref();
+        owner.is_none_or(|owner| owner == orchestrator.as_str()).then_some(record)
     }
+}
+
+/// Whether a record is of another orchestrator's event, and not to be touched.
+pub(super) fn is_of_another(json: &[u8], orchestrator: &OrchestratorId) -> bool {
+    serde_json::from_slice::<InFlight>(json).is_ok() && InFlight::read(json, orchestrator).is_none()
 }
 
 /// As much of a history as is kept.
@@ -97,7 +109,8 @@ impl RedisBackplane {
         for group in groups {
             let mut by_daemon = HashMap::<&DaemonId, Vec<(&str, String)>>::new();
             for sent in &group.sent {
-                by_daemon.entry(&sent.daemon).or_default().push((sent.id.as_str(), json(&InFlight::of(sent))?));
+                let record = json(&InFlight::of(sent, &group.orchestrator))?;
+                by_daemon.entry(&sent.daemon).or_default().push((sent.id.as_str(), record));
             }
             for (daemon, records) in by_daemon {
                 let key = keys::in_flight(daemon);
@@ -143,7 +156,8 @@ impl RedisBackplane {
         let mut some = redis::cmd("HRANDFIELD");
         some.arg(keys::in_flight(daemon)).arg(count).arg("WITHVALUES");
         let some: Vec<(String, Vec<u8>)> = self.run(&some).await?;
-        let ids = some.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+        let own = some.into_iter().filter(|(_, json)| !is_of_another(json, orchestrator));
+        let ids: Vec<String> = own.map(|(id, _)| id).collect();
         if ids.is_empty() {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::HashMap, time::Duration};
 use bytes::Bytes;
 use redis::{RedisError, Value};
 
-use super::{RedisBackplane, corrupt, in_flight::InFlight, keys, scripts};
+use super::{RedisBackplane, corrupt, in_flight::{InFlight, is_of_another}, keys, scripts};
 use crate::{
     backplane::{
         Result,
@@ -110,11 +110,13 @@ impl EventQueue for RedisBackplane {
         // Somebody else may use that name for something else; then every delivery counts as the first.
         let in_flight: Values = redis::from_redis_value(in_flight).unwrap_or_else(|_| vec![None; ids.len()]);
         let ended = ids.iter().zip(&bodies).zip(&in_flight);
-        let ended = ended.filter(|((_, body), record)| body.is_none() && record.is_some());
+        let ended = ended.filter(|((_, body), record)| {
+            body.is_none() && record.as_ref().is_some_and(|json| !is_of_another(json, orchestrator))
+        });
         let ended: Vec<&str> = ended.map(|((id, _), _)| id.as_str()).collect();
         self.forget(daemon, &ended).await?;
         let found = ids.iter().zip(bodies).zip(in_flight).filter_map(|((id, body), record)| {
-            let record = record.and_then(|json| InFlight::read(&json)).unwrap_or_default();
+            let record = record.and_then(|json| InFlight::read(&json, orchestrator)).unwrap_or_default();
             body.map(|body| Loaded {
                 id: id.clone(),
                 body: Bytes::from(body),

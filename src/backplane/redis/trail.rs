@@ -151,7 +151,7 @@ impl RedisBackplane {
             let mut read = redis::cmd("HGET");
             read.arg(keys::in_flight(&daemon)).arg(event.as_str());
             let record: Option<Vec<u8>> = self.run(&read).await?;
-            let Some(record) = record.and_then(|json| InFlight::read(&json)) else { continue };
+            let Some(record) = record.and_then(|json| InFlight::read(&json, orchestrator)) else { continue };
             if let Ok(connection) = ConnectionId::parse(&record.connection_id) {
                 sends.push(LastSend { daemon, connection, at: record.sent_at, attempts: record.attempts });
             }
