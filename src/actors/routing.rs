@@ -328,7 +328,7 @@ impl MessageRouter {
     }
 
     /// Messages that fell out of a full queue: counted, and each named in the log.
-    fn report_dropped(&self, orchestrator: &OrchestratorId, dropped: &[Bytes]) {
+    fn report_dropped(&self, orchestrator: &OrchestratorId, dropped: &[bytes::Bytes]) {
         self.shared.metrics.dropped(DropReason::QueueFull, u64::try_from(dropped.len()).unwrap_or(u64::MAX));
         for entry in dropped {
             // Original routers write there too, and whatever they like.

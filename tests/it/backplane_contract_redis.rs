@@ -1,6 +1,7 @@
 //! The suite of [`super::backplane_contract`] against Redis.
 #![cfg(test)]
 
+mod damage;
 mod in_flight;
 mod ingress;
 mod routing;

@@ -152,7 +152,12 @@ impl RedisBackplane {
     /// Looks at some of the deliveries that are noted for a daemon, and forgets those of events that wait
     /// no more: another daemon took them, or nobody did. Which ones is chance, so that no place has to be
     /// remembered; two for each new one keep the dead ones fewer than the living.
-    async fn forget_ended(&self, orchestrator: &OrchestratorId, daemon: &DaemonId, count: usize) -> Result<()> {
+    async fn forget_ended(
+        &self,
+        orchestrator: &OrchestratorId,
+        daemon: &DaemonId,
+        count: usize,
+    ) -> Result<()> {
         let mut some = redis::cmd("HRANDFIELD");
         some.arg(keys::in_flight(daemon)).arg(count).arg("WITHVALUES");
         let some: Vec<(String, Vec<u8>)> = self.run(&some).await?;
@@ -164,7 +169,8 @@ impl RedisBackplane {
         let mut places = redis::cmd("ZMSCORE");
         places.arg(keys::queue(orchestrator)).arg(&ids);
         let places: Vec<Option<f64>> = self.run(&places).await?;
-        let waits_not = ids.iter().zip(places).filter_map(|(id, place)| place.is_none().then_some(id.as_str()));
+        let waits_not =
+            ids.iter().zip(places).filter_map(|(id, place)| place.is_none().then_some(id.as_str()));
         self.forget(daemon, &waits_not.collect::<Vec<_>>()).await
     }
 

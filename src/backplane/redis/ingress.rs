@@ -149,7 +149,13 @@ impl IngressStream for RedisBackplane {
     async fn inherit(&self, node: &NodeId, predecessor: &NodeId) -> Result<()> {
         for _ in 0..CLAIM_CALLS {
             let mut pending = redis::cmd("XPENDING");
-            pending.arg(keys::INGRESS).arg(keys::INGRESS_GROUP).arg("-").arg("+").arg(CLAIM_PAGE).arg(predecessor.as_str());
+            pending
+                .arg(keys::INGRESS)
+                .arg(keys::INGRESS_GROUP)
+                .arg("-")
+                .arg("+")
+                .arg(CLAIM_PAGE)
+                .arg(predecessor.as_str());
             let ids: Vec<Value> =
                 array(self.in_group(&pending).await?)?.into_iter().filter_map(first).collect();
             if ids.is_empty() {

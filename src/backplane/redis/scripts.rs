@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind};
+use redis::{
+    Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind, Value,
+};
 
 use super::RedisBackplane;
 use crate::backplane::Result;
@@ -84,6 +86,29 @@ impl RedisBackplane {
             }
             reply => reply.map_err(|error| self.failed(error)),
         }
+    }
+
+    /// Runs calls of scripts that may be repeated, together; each has an answer of its own.
+    pub(super) async fn run_each<T: FromRedisValue>(&self, calls: Vec<Cmd>) -> Result<Vec<RedisResult<T>>> {
+        let mut pipe = redis::pipe();
+        pipe.ignore_errors();
+        for call in calls {
+            pipe.add_command(call);
+        }
+        if pipe.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ask = async || -> RedisResult<Vec<RedisResult<T>>> {
+            let answers: Vec<Value> = pipe.query_async(&mut self.commands()).await?;
+            let read = |answer: Value| Ok(redis::from_redis_value(answer.extract_error()?)?);
+            Ok(answers.into_iter().map(read).collect())
+        };
+        let mut answers = ask().await.map_err(|error| self.failed(error))?;
+        if answers.iter().any(|answer| answer.as_ref().is_err_and(is_unknown_script)) {
+            self.load_scripts().await.map_err(|error| self.failed(error))?;
+            answers = ask().await.map_err(|error| self.failed(error))?;
+        }
+        Ok(answers)
     }
 
     async fn load_scripts(&self) -> RedisResult<()> {
