@@ -1,19 +1,21 @@
 //! Keys of the hub in which somebody else has put something.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use neolith_hub::{
     backplane::{
+        commit::{Claim, OrchestratorCommit, StoreOutcome},
+        dead_letters::DeadLetters,
         inspection::{Inspection, Ledger},
         queue::{EventQueue, Expired, RETENTION},
     },
-    domain::clock::Timestamp,
+    domain::{clock::Timestamp, event::Event, ids::ConnectionId},
 };
 
 use super::Redis;
 use crate::backplane_contract::{
     Harness,
-    fixtures::{ack, commit_at, event, now, orchestrator, waiting},
+    fixtures::{ack, commit, commit_at, dead, event, id, now, orchestrator, prioritised, waiting},
 };
 
 /// An event each for `vp_1` and `vp_2` that is due at the returned moment.
@@ -53,4 +55,70 @@ async fn an_entry_of_the_index_that_names_nobody_is_removed() {
     let _: usize = hub.run(&["ZADD", "hub:queues", "1", "no orchestrator"]);
     assert_eq!(hub.backplane.expire(due).await.expect("expired").len(), 2);
     assert_eq!(hub.run::<usize>(&["ZCARD", "hub:queues"]), 0);
+}
+
+/// Changes of every kind, to a queue that holds `a` and `b`.
+fn change_everything(group: &mut OrchestratorCommit, at: Timestamp) {
+    let expires_at = Some(at.plus(Duration::from_secs(60)));
+    let urgent = Event { expires_at, ..prioritised("c", at, 5).as_ref().clone() };
+    group.completed.extend([ack("a"), ack("passing")]);
+    group.stores.push(Arc::new(urgent));
+    let until = at.plus(Duration::from_secs(30));
+    group.claims.push(Claim { id: id("c"), connection: ConnectionId::random(), until });
+    group.redriven.push(event("redriven", at));
+    group.acks.push(ack("b"));
+    group.dead.push(dead("c"));
+}
+
+#[tokio::test]
+async fn a_group_with_a_foreign_key_fails_whole() {
+    for key in [
+        "daemon:events:vp_1",
+        "daemon:events:vp_1:data",
+        "daemon:events:vp_1:meta",
+        "daemon:ack:vp_1",
+        "hub:ack:vp_1",
+        "hub:priorities:vp_1",
+        "hub:expiries:vp_1",
+        "hub:claims:vp_1",
+        "hub:unfiled",
+    ] {
+        let (hub, at) = (Redis::start().await, now());
+        commit(&hub.backplane, |group| group.stores.extend(["a", "b"].map(|name| event(name, at)))).await;
+        let before = ledger(&hub, "vp_1").await;
+        let existed = hub.run::<usize>(&["EXISTS", key]) == 1;
+        if existed {
+            let _: () = hub.run(&["RENAME", key, "aside"]);
+        }
+        let _: () = hub.run(&["SET", key, "x"]);
+        let keys: usize = hub.run(&["DBSIZE"]);
+        let failed = commit(&hub.backplane, |group| change_everything(group, at)).await;
+        assert!(failed.failure.is_some(), "{key}: {failed:?}");
+        assert_eq!(failed.stores, [StoreOutcome::Failed], "{key}");
+        assert_eq!(hub.run::<usize>(&["DBSIZE"]), keys, "{key}: nothing was written");
+        let _: usize = hub.run(&["DEL", key]);
+        if existed {
+            let _: () = hub.run(&["RENAME", "aside", key]);
+        }
+        assert_eq!(waiting(&hub.backplane, "vp_1").await, ["a", "b"], "{key}");
+        assert_eq!(ledger(&hub, "vp_1").await, before, "{key}");
+        assert_eq!(hub.backplane.unfiled(9).await, Ok(Vec::new()), "{key}");
+
+        let done = commit(&hub.backplane, |group| change_everything(group, at)).await;
+        assert_eq!((done.failure, done.stores), (None, vec![StoreOutcome::Stored]), "{key}");
+        let after = ledger(&hub, "vp_1").await;
+        assert_eq!((after.accepted, after.imbalance(), after.queued), (5, 0, 1), "{key}: {after:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_only_written_beside_a_queue_keeps_nothing_from_it() {
+    for key in ["hub:queues", "hub:acknowledged", "hub:receipts", "hub:receipts:-"] {
+        let (hub, at) = (Redis::start().await, now());
+        let _: () = hub.run(&["SET", key, "x"]);
+        commit(&hub.backplane, |group| group.stores.extend(["a", "b"].map(|name| event(name, at)))).await;
+        let done = commit(&hub.backplane, |group| change_everything(group, at)).await;
+        assert_eq!((done.failure, done.stores), (None, vec![StoreOutcome::Stored]), "{key}");
+        assert_eq!(ledger(&hub, "vp_1").await.imbalance(), 0, "{key}");
+    }
 }
