@@ -8,6 +8,7 @@ use neolith_hub::{
         dead_letters::DeadLetters,
         inspection::{Inspection, Ledger},
         queue::{EventQueue, Expired, RETENTION},
+        recount::Recount,
     },
     domain::{clock::Timestamp, event::Event, ids::ConnectionId},
 };
@@ -121,4 +122,15 @@ async fn what_is_only_written_beside_a_queue_keeps_nothing_from_it() {
         assert_eq!((done.failure, done.stores), (None, vec![StoreOutcome::Stored]), "{key}");
         assert_eq!(ledger(&hub, "vp_1").await.imbalance(), 0, "{key}");
     }
+}
+
+#[tokio::test]
+async fn a_count_that_cannot_be_is_found() {
+    let (hub, _) = with_two_queues().await;
+    let meta = "daemon:events:vp_1:meta";
+    let _: usize = hub.run(&["HSET", meta, "dropped", "-3", "dead", "many"]);
+    let found = hub.backplane.snapshot(&orchestrator("vp_1")).await.expect("readable").foreign;
+    let expected =
+        ["count of -3 dropped", "count of many dead"].map(|what| (meta.to_owned(), what.to_owned()));
+    assert_eq!(found, expected);
 }
