@@ -1,6 +1,6 @@
 //! Putting dead letters back into their queues, over all hubs.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use thiserror::Error;
 
@@ -19,6 +19,10 @@ use crate::{
     },
     store::{StoreError, accounts::dead_letters::FullDeadLetter, database::Database},
 };
+
+/// How often letters that are back in their queue are marked, if need be, and after which pause.
+const MARK_TRIES: u32 = 4;
+const MARK_PAUSE: Duration = Duration::from_millis(250);
 
 /// Why a dead letter stays where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -95,8 +99,8 @@ pub async fn room(shared: &Shared, orchestrator: &OrchestratorId) -> Result<usiz
 /// and they are sealed; else they have the seal that they have.
 ///
 /// # Errors
-/// When something did not answer. Some of it may be done by then; doing it again is safe, for what
-/// waits in the queue already is left alone.
+/// When something did not answer. Some of it may be done by then. Doing it again leaves alone what waits in
+/// the queue already; only what was taken before it could be marked is delivered again.
 pub async fn redrive(
     shared: &Shared,
     database: &Arc<Database>,
@@ -123,11 +127,28 @@ pub async fn redrive(
         return Err(RedriveError::Unwritable);
     }
     // Marked before anybody is told: an event may die again within moments, and that is another letter.
-    ask(database, move |database| database.mark_redriven(&ids, now().wall)).await?;
+    mark(database, ids).await?;
     let look = NodeCommand::Look { orchestrator: orchestrator.clone() };
     if let Err(error) = shared.backplane.command_all(&look).await {
         log::warn!(orchestrator = orchestrator.as_str(), error:% = error;
             "the daemons find what was put back with the next sweep");
     }
     Ok(())
+}
+
+/// Marks letters as put back. Tried for a moment: what is put back and not marked can be put back again,
+/// and would be delivered again after it was taken.
+async fn mark(database: &Arc<Database>, ids: Vec<String>) -> Result<(), StoreError> {
+    let mut tried = 1;
+    loop {
+        let ids = ids.clone();
+        match ask(database, move |database| database.mark_redriven(&ids, now().wall)).await {
+            Err(error) if tried < MARK_TRIES => {
+                log::debug!(tried, error:%; "dead letters are not marked yet")
+            }
+            marked => return marked.map(drop),
+        }
+        tried += 1;
+        tokio::time::sleep(MARK_PAUSE).await;
+    }
 }

@@ -316,7 +316,7 @@ impl MessageRouter {
         };
         match self.shared.backplane.queue_message(orchestrator, &entry, self.rules.queue).await? {
             Some(dropped) => {
-                self.shared.metrics.dropped(DropReason::QueueFull, dropped);
+                self.report_dropped(orchestrator, &dropped);
                 if self.reachability(orchestrator).await?.sockets > 0 {
                     // Somebody came meanwhile, whose drain may have been before this.
                     let source = LegacySource::Routing(orchestrator.clone());
@@ -330,6 +330,18 @@ impl MessageRouter {
             }
         }
         Ok(Route { status: RouteStatus::Offline, session: None, attempts, error: None })
+    }
+
+    /// Messages that fell out of a full queue: counted, and each named in the log.
+    fn report_dropped(&self, orchestrator: &OrchestratorId, dropped: &[bytes::Bytes]) {
+        self.shared.metrics.dropped(DropReason::QueueFull, u64::try_from(dropped.len()).unwrap_or(u64::MAX));
+        for entry in dropped {
+            // Original routers write there too, and whatever they like.
+            let message = serde_json::from_slice::<QueuedMessage>(entry).ok();
+            let message = message.as_ref().map_or("unreadable", |message| message.message_id.as_str());
+            log::warn!(orchestrator = orchestrator.as_str(), message;
+                "a message was dropped, because the queue of messages is full");
+        }
     }
 }
 

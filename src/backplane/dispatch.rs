@@ -12,11 +12,11 @@ use super::{
     revocations::{Revocation, Revocations, TokenIdentity},
     sessions::{SessionChange, SessionEnd, SessionRecord, SessionUpdate, Sessions},
     status::{ExplicitChoice, ExplicitPresence, ExplicitStatus, Statuses},
-    trail::{EventTrail, Receipt, Whereabouts},
+    trail::{Among, EventTrail, Receipts, Whereabouts},
 };
 use crate::domain::{
     clock::Timestamp,
-    ids::{ConnectionId, EventId, OrchestratorId, OrganizationId, SessionId},
+    ids::{ConnectionId, EventId, OrchestratorId, SessionId},
 };
 
 impl Liveness for Backplane {
@@ -59,8 +59,8 @@ impl Books for Backplane {
 }
 
 impl EventTrail for Backplane {
-    async fn receipts(&self, event: &EventId, organization: Option<&OrganizationId>) -> Result<Vec<Receipt>> {
-        dispatch!(self.receipts(event, organization))
+    async fn receipts(&self, event: &EventId, among: Among<'_>) -> Result<Receipts> {
+        dispatch!(self.receipts(event, among))
     }
 
     async fn whereabouts(

@@ -66,7 +66,7 @@ impl RoutingRecords for Backplane {
         orchestrator: &OrchestratorId,
         message: &Bytes,
         bounds: QueueBounds,
-    ) -> Result<Option<u64>> {
+    ) -> Result<Option<Vec<Bytes>>> {
         dispatch!(self.queue_message(orchestrator, message, bounds))
     }
 

@@ -51,15 +51,15 @@ pub trait RoutingRecords {
     ) -> impl Future<Output = Result<Reachability>> + Send;
 
     /// Puts a message, a [`crate::domain::queued_message::QueuedMessage`] as JSON, into the
-    /// orchestrator's queue of messages. How many it pushed out, or `None` where
-    /// there is no such queue: then it belongs into the event queue, which is drained by the same
-    /// daemons.
+    /// orchestrator's queue of messages. Those that it pushed out, oldest first, or
+    /// `None` where there is no such queue: then it belongs into the event queue, which is drained by the
+    /// same daemons.
     fn queue_message(
         &self,
         orchestrator: &OrchestratorId,
         message: &Bytes,
         bounds: QueueBounds,
-    ) -> impl Future<Output = Result<Option<u64>>> + Send;
+    ) -> impl Future<Output = Result<Option<Vec<Bytes>>>> + Send;
 
     /// Notes that a message was handed to a session, for [`DELIVERED_KEPT`].
     fn note_delivered(

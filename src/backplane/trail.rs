@@ -96,18 +96,35 @@ pub struct LastSend {
     pub attempts: u32,
 }
 
+/// Whose receipts are looked through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Among<'a> {
+    /// Those of one organization.
+    Organization(&'a OrganizationId),
+    /// Those of everybody, of one organization before all others.
+    Everybody {
+        /// Where it is likely to be found.
+        first: Option<&'a OrganizationId>,
+    },
+}
+
+/// What was found of an event's receipts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Receipts {
+    /// They, oldest first.
+    pub found: Vec<Receipt>,
+    /// Whether not everything was looked through, because there is too much of it.
+    pub truncated: bool,
+}
+
 /// Receipts, and where events are.
 ///
 /// Receipts are written by whatever ends an event's way, in the same atomic step
 /// ([`super::queue::EventQueue::commit`], `expire`, [`super::inspection::Inspection::purge`]).
 /// Every call fails with [`super::BackplaneError`] when the backplane does not answer.
 pub trait EventTrail {
-    /// The receipts of an event that are still kept, oldest first: those of one organization, or all.
-    fn receipts(
-        &self,
-        event: &EventId,
-        organization: Option<&OrganizationId>,
-    ) -> impl Future<Output = Result<Vec<Receipt>>> + Send;
+    /// The receipts of an event that are still kept.
+    fn receipts(&self, event: &EventId, among: Among<'_>) -> impl Future<Output = Result<Receipts>> + Send;
 
     /// The queues that an event waits in, of one orchestrator or of all.
     fn whereabouts(

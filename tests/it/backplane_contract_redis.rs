@@ -1,6 +1,12 @@
 //! The suite of [`super::backplane_contract`] against Redis.
 #![cfg(test)]
 
+mod damage;
+mod in_flight;
+mod ingress;
+mod routing;
+mod trail;
+
 use std::{future::Future, time::Duration};
 
 use futures_util::StreamExt;

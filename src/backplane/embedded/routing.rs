@@ -23,7 +23,12 @@ impl RoutingRecords for EmbeddedBackplane {
         Ok(Reachability { beating, ..Reachability::default() })
     }
 
-    async fn queue_message(&self, _: &OrchestratorId, _: &Bytes, _: QueueBounds) -> Result<Option<u64>> {
+    async fn queue_message(
+        &self,
+        _: &OrchestratorId,
+        _: &Bytes,
+        _: QueueBounds,
+    ) -> Result<Option<Vec<Bytes>>> {
         Ok(None)
     }
 

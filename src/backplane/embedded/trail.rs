@@ -6,7 +6,7 @@ use super::{EmbeddedBackplane, shelf};
 use crate::{
     backplane::{
         Result,
-        trail::{EventTrail, LastSend, Receipt, Whereabouts},
+        trail::{Among, EventTrail, LastSend, Receipts, Whereabouts},
     },
     domain::ids::{ConnectionId, DaemonId, EventId, OrchestratorId, OrganizationId},
     store::queue_file::KnownDelivery,
@@ -22,8 +22,13 @@ fn last_send(delivery: &KnownDelivery) -> Option<LastSend> {
 }
 
 impl EventTrail for EmbeddedBackplane {
-    async fn receipts(&self, event: &EventId, organization: Option<&OrganizationId>) -> Result<Vec<Receipt>> {
-        let (event, organization) = (event.clone(), organization.cloned());
+    async fn receipts(&self, event: &EventId, among: Among<'_>) -> Result<Receipts> {
+        // They are found by the event, wherever they are.
+        let organization = match among {
+            Among::Organization(organization) => Some(organization.clone()),
+            Among::Everybody { .. } => None,
+        };
+        let event = event.clone();
         self.worker
             .run(move |state| {
                 let organization = organization.as_ref().map(OrganizationId::as_str);
@@ -31,7 +36,7 @@ impl EventTrail for EmbeddedBackplane {
                     let found = transaction.receipts(&event, organization)?;
                     found.into_iter().map(shelf::receipt).collect()
                 })?;
-                Ok(found)
+                Ok(Receipts { found, truncated: false })
             })
             .await
     }

@@ -17,8 +17,6 @@ use crate::{
     domain::ids::NodeId,
 };
 
-/// The group that all hubs read as.
-const GROUP: &str = "hubs";
 /// How many entries change hands with one call.
 const CLAIM_PAGE: usize = 500;
 /// How many calls one round of claiming makes at most; the next round goes on.
@@ -80,9 +78,36 @@ impl RedisBackplane {
         }
     }
 
+    /// Writes verdicts where they are wanted. A reply stream that holds something else is its publisher's
+    /// mistake, and no failure.
+    async fn answer(&self, replies: &[Reply]) -> Result<()> {
+        if replies.is_empty() {
+            return Ok(());
+        }
+        let mut pipe = redis::pipe();
+        pipe.ignore_errors();
+        for Reply { stream, fields } in replies {
+            pipe.cmd("XADD").arg(stream).arg("MAXLEN").arg("~").arg(REPLIES_KEPT).arg("*").arg(fields);
+        }
+        let mut own: Vec<&str> = replies.iter().map(|reply| reply.stream.as_str()).collect();
+        own.retain(|stream| stream.starts_with(keys::VERDICTS));
+        own.sort_unstable();
+        own.dedup();
+        for stream in own {
+            pipe.expire(stream, REPLIES_LIVE.as_secs().cast_signed());
+        }
+        let answers: Vec<Value> =
+            pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))?;
+        let unanswered = answers.iter().filter(|answer| matches!(answer, Value::ServerError(_))).count();
+        if unanswered > 0 {
+            log::debug!(count = unanswered; "verdicts could not be written where they were wanted");
+        }
+        Ok(())
+    }
+
     async fn make_group(&self) -> Result<()> {
         let mut create = redis::cmd("XGROUP");
-        create.arg("CREATE").arg(keys::INGRESS).arg(GROUP).arg("0").arg("MKSTREAM");
+        create.arg("CREATE").arg(keys::INGRESS).arg(keys::INGRESS_GROUP).arg("0").arg("MKSTREAM");
         let created: redis::RedisResult<Value> = create.query_async(&mut self.commands()).await;
         match created {
             Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
@@ -101,7 +126,7 @@ fn no_group() -> BackplaneError {
 
 fn reading(node: &NodeId, count: usize) -> Cmd {
     let mut command = redis::cmd("XREADGROUP");
-    command.arg("GROUP").arg(GROUP).arg(node.as_str()).arg("COUNT").arg(count.max(1));
+    command.arg("GROUP").arg(keys::INGRESS_GROUP).arg(node.as_str()).arg("COUNT").arg(count.max(1));
     command
 }
 
@@ -130,14 +155,20 @@ impl IngressStream for RedisBackplane {
     async fn inherit(&self, node: &NodeId, predecessor: &NodeId) -> Result<()> {
         for _ in 0..CLAIM_CALLS {
             let mut pending = redis::cmd("XPENDING");
-            pending.arg(keys::INGRESS).arg(GROUP).arg("-").arg("+").arg(CLAIM_PAGE).arg(predecessor.as_str());
+            pending
+                .arg(keys::INGRESS)
+                .arg(keys::INGRESS_GROUP)
+                .arg("-")
+                .arg("+")
+                .arg(CLAIM_PAGE)
+                .arg(predecessor.as_str());
             let ids: Vec<Value> =
                 array(self.in_group(&pending).await?)?.into_iter().filter_map(first).collect();
             if ids.is_empty() {
                 return Ok(());
             }
             let mut claim = redis::cmd("XCLAIM");
-            claim.arg(keys::INGRESS).arg(GROUP).arg(node.as_str()).arg(0);
+            claim.arg(keys::INGRESS).arg(keys::INGRESS_GROUP).arg(node.as_str()).arg(0);
             for id in ids {
                 claim.arg(bytes(id).unwrap_or_default());
             }
@@ -150,7 +181,7 @@ impl IngressStream for RedisBackplane {
         let (mut from, mut claimed) = (b"0-0".to_vec(), 0);
         for _ in 0..CLAIM_CALLS {
             let mut claim = redis::cmd("XAUTOCLAIM");
-            claim.arg(keys::INGRESS).arg(GROUP).arg(node.as_str()).arg(millis(idle)).arg(&from);
+            claim.arg(keys::INGRESS).arg(keys::INGRESS_GROUP).arg(node.as_str()).arg(millis(idle)).arg(&from);
             claim.arg("COUNT").arg(CLAIM_PAGE).arg("JUSTID");
             let mut reply = array(self.in_group(&claim).await?)?.into_iter();
             let (next, ids) = (reply.next(), reply.next().unwrap_or_default());
@@ -167,32 +198,13 @@ impl IngressStream for RedisBackplane {
         if ids.is_empty() {
             return Ok(());
         }
+        self.answer(replies).await?;
+        // In one step, so that nothing stays that is confirmed and yet in the stream.
         let mut pipe = redis::pipe();
-        pipe.ignore_errors();
-        for Reply { stream, fields } in replies {
-            pipe.cmd("XADD").arg(stream).arg("MAXLEN").arg("~").arg(REPLIES_KEPT).arg("*").arg(fields);
-        }
-        let mut own: Vec<&str> = replies.iter().map(|reply| reply.stream.as_str()).collect();
-        own.retain(|stream| stream.starts_with(keys::VERDICTS));
-        own.sort_unstable();
-        own.dedup();
-        for stream in own {
-            pipe.expire(stream, REPLIES_LIVE.as_secs().cast_signed());
-        }
-        pipe.cmd("XACK").arg(keys::INGRESS).arg(GROUP).arg(ids);
-        pipe.cmd("XDEL").arg(keys::INGRESS).arg(ids);
-        let answers: Vec<Value> =
-            pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))?;
-        // The last two count; a reply stream that holds something else is its publisher's mistake.
-        let refused = |answer: &Value| matches!(answer, Value::ServerError(_));
-        if answers.iter().rev().take(2).any(refused) {
-            return Err(BackplaneError::Unavailable("the stream did not take a confirmation".to_owned()));
-        }
-        let unanswered = answers.iter().filter(|answer| refused(answer)).count();
-        if unanswered > 0 {
-            log::debug!(count = unanswered; "verdicts could not be written where they were wanted");
-        }
-        Ok(())
+        pipe.atomic();
+        pipe.cmd("XACK").arg(keys::INGRESS).arg(keys::INGRESS_GROUP).arg(ids).ignore();
+        pipe.cmd("XDEL").arg(keys::INGRESS).arg(ids).ignore();
+        pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))
     }
 
     fn may_reply_to(&self, stream: &str) -> bool {
@@ -201,11 +213,14 @@ impl IngressStream for RedisBackplane {
 
     async fn tidy(&self, node: &NodeId) -> Result<IngressBacklog> {
         let mut pending = redis::cmd("XPENDING");
-        pending.arg(keys::INGRESS).arg(GROUP);
+        pending.arg(keys::INGRESS).arg(keys::INGRESS_GROUP);
         let summary = array(self.in_group(&pending).await?)?;
         let mut call = scripts::call(&scripts::INGRESS_TIDY, &[keys::INGRESS.to_owned()]);
-        call.arg(GROUP).arg(node.as_str()).arg(millis(READER_FORGOTTEN));
-        let struck: u64 = self.run(&call).await?;
+        call.arg(keys::INGRESS_GROUP).arg(node.as_str()).arg(millis(READER_FORGOTTEN));
+        let (struck, removed): (u64, u64) = self.run(&call).await?;
+        if removed > 0 {
+            log::info!(count = removed; "entries of the stream were confirmed and still there");
+        }
         if struck > 0 {
             log::info!(count = struck; "hubs that are gone read the stream no more");
         }

@@ -104,7 +104,7 @@ impl RedisBackplane {
             read.arg(keys::in_flight(&daemon)).arg(ids);
             let records: Vec<Option<Vec<u8>>> = self.run(&read).await?;
             for (most, record) in attempts.iter_mut().zip(records) {
-                let record = record.and_then(|json| InFlight::read(&json));
+                let record = record.and_then(|json| InFlight::read(&json, orchestrator));
                 *most = record.map_or(*most, |record| record.attempts.max(*most));
             }
         }

@@ -44,6 +44,8 @@ pub(super) const PRESENCE_GLOBAL: &str = "presence:events:global";
 
 /// The stream that publishers append to.
 pub(super) const INGRESS: &str = "hub:ingress";
+/// The group that all hubs read it as.
+pub(super) const INGRESS_GROUP: &str = "hubs";
 /// What the names of streams begin with that publishers may ask for verdicts in although the hub's own
 /// names begin so.
 pub(super) const VERDICTS: &str = "hub:verdicts:";

@@ -5,7 +5,11 @@ use std::{cmp::Reverse, collections::HashMap, time::Duration};
 use bytes::Bytes;
 use redis::{RedisError, Value};
 
-use super::{RedisBackplane, corrupt, in_flight::InFlight, keys, scripts};
+use super::{
+    RedisBackplane, corrupt,
+    in_flight::{InFlight, is_of_another},
+    keys, scripts,
+};
 use crate::{
     backplane::{
         Result,
@@ -26,6 +30,8 @@ use crate::{
 /// How many queues are looked at together for what is due, and how often before others have their turn.
 const EXPIRE_PAGE: isize = 200;
 const EXPIRE_PAGES: usize = 25;
+/// When a queue is looked at again whose keys hold what the hub never wrote.
+const BROKEN_PAUSE: Duration = Duration::from_secs(600);
 /// How long an entry waits at most.
 pub(super) const KEPT: Duration = RETENTION.saturating_sub(EXPIRY_SLACK);
 /// How many queues are asked for their depth at once.
@@ -52,6 +58,52 @@ pub(super) fn whole_queue(orchestrator: &OrchestratorId) -> [String; 8] {
 /// read here.
 pub(super) fn is_wrong_type(error: &RedisError) -> bool {
     error.code() == Some("WRONGTYPE")
+}
+
+impl RedisBackplane {
+    /// Removes what is due from the queues of the index that have these names. One whose keys somebody
+    /// else uses waits, and holds up no other one.
+    async fn expire_queues(&self, names: &[String], now: Timestamp) -> Result<Vec<(OrchestratorId, u64)>> {
+        let mut orchestrators = Vec::with_capacity(names.len());
+        let (mut calls, mut index) = (Vec::with_capacity(names.len()), redis::pipe());
+        for name in names {
+            let Ok(orchestrator) = OrchestratorId::parse(name) else {
+                log::warn!(name; "the index of queues names no orchestrator there; the entry is removed");
+                index.zrem(keys::QUEUES, name).ignore();
+                continue;
+            };
+            let mut call = scripts::call(&scripts::EXPIRE, &whole_queue(&orchestrator));
+            call.arg(orchestrator.as_str()).arg(now.0).arg(KEPT.as_millis().to_string());
+            call.arg(RETENTION.as_secs()).arg(QUEUE_CAPACITY).arg(RECEIPTS_KEPT);
+            call.arg(keys::RECEIPTS_PREFIX);
+            calls.push(call);
+            orchestrators.push(orchestrator);
+        }
+        let mut expired = Vec::new();
+        for (orchestrator, reply) in orchestrators.into_iter().zip(self.run_each(calls).await?) {
+            match reply {
+                Ok(0) => {}
+                Ok(count) => expired.push((orchestrator, count)),
+                Err(error) if is_wrong_type(&error) => {
+                    log::warn!(orchestrator = orchestrator.as_str(), error:% = error;
+                        "what waits there too long cannot be removed; trying again in ten minutes");
+                    let again = now.plus(BROKEN_PAUSE).0;
+                    index
+                        .cmd("ZADD")
+                        .arg(keys::QUEUES)
+                        .arg("XX")
+                        .arg(again)
+                        .arg(orchestrator.as_str())
+                        .ignore();
+                }
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        if !index.is_empty() {
+            self.run_all::<()>(&index).await?;
+        }
+        Ok(expired)
+    }
 }
 
 impl EventQueue for RedisBackplane {
@@ -113,10 +165,18 @@ impl EventQueue for RedisBackplane {
         // Somebody else may use that name for something else; then every delivery counts as the first.
         let in_flight: Values = redis::from_redis_value(in_flight).unwrap_or_else(|_| vec![None; ids.len()]);
         let claims: Values = redis::from_redis_value(claims).unwrap_or_else(|_| vec![None; ids.len()]);
+        let ended = ids.iter().zip(&bodies).zip(&in_flight);
+        let ended = ended.filter(|((_, body), record)| {
+            body.is_none() && record.as_ref().is_some_and(|json| !is_of_another(json, orchestrator))
+        });
+        let ended: Vec<&str> = ended.map(|((id, _), _)| id.as_str()).collect();
+        if let Err(error) = self.forget(daemon, &ended).await {
+            log::debug!(error:% = error; "deliveries of events that are gone are still noted");
+        }
         let records = in_flight.into_iter().zip(claims);
         let found = ids.iter().zip(bodies).zip(records).filter_map(|((id, body), (record, claim))| {
-            let shared = claim.and_then(|claim| InFlight::beside(&claim));
-            let record = shared.or_else(|| InFlight::read(&record?)).unwrap_or_default();
+            let shared = claim.and_then(|claim| InFlight::beside(&claim, orchestrator));
+            let record = shared.or_else(|| InFlight::read(&record?, orchestrator)).unwrap_or_default();
             body.map(|body| Loaded {
                 id: id.clone(),
                 body: Bytes::from(body),
@@ -195,20 +255,9 @@ impl EventQueue for RedisBackplane {
             if names.is_empty() {
                 break;
             }
-            let parse =
-                |name: &String| OrchestratorId::parse(name).map_err(|error| corrupt(error.to_string()));
-            let orchestrators = names.iter().map(parse).collect::<Result<Vec<_>>>()?;
-            let mut pipe = redis::pipe();
-            for orchestrator in &orchestrators {
-                let mut call = scripts::call(&scripts::EXPIRE, &whole_queue(orchestrator));
-                call.arg(orchestrator.as_str()).arg(now.0).arg(KEPT.as_millis().to_string());
-                call.arg(RETENTION.as_secs()).arg(QUEUE_CAPACITY).arg(RECEIPTS_KEPT);
-                call.arg(keys::RECEIPTS_PREFIX);
-                pipe.add_command(call);
+            for (orchestrator, count) in self.expire_queues(&names, now).await? {
+                expired.push(Expired { orchestrator, count });
             }
-            let counts: Vec<u64> = self.run_all(&pipe).await?;
-            let counted = orchestrators.into_iter().zip(counts).filter(|(_, count)| *count > 0);
-            expired.extend(counted.map(|(orchestrator, count)| Expired { orchestrator, count }));
         }
         Ok(expired)
     }

@@ -17,8 +17,6 @@ use crate::{
     },
 };
 
-/// The hubs, as the group that reads the stream.
-const INGRESS_GROUP: &str = "hubs";
 /// How many keys one step of a scan looks at.
 const SCAN: usize = 1000;
 
@@ -79,7 +77,7 @@ impl RedisBackplane {
         let first: Vec<(String, Vec<Vec<u8>>)> = self.run(&first).await?;
         let written = |id: &str| id.split('-').next().and_then(|ms| ms.parse().ok()).map(Timestamp);
         // Without a group nobody has taken anything.
-        let pending = redis::cmd("XPENDING").arg(keys::INGRESS).arg(INGRESS_GROUP).to_owned();
+        let pending = redis::cmd("XPENDING").arg(keys::INGRESS).arg(keys::INGRESS_GROUP).to_owned();
         let pending = self.run::<Pending>(&pending).await.unwrap_or_default();
         let hubs = pending.3.unwrap_or_default().into_iter();
         Ok(Some(IngressView {

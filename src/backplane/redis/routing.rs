@@ -5,7 +5,7 @@ use redis::Value;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{RedisBackplane, corrupt, keys};
+use super::{RedisBackplane, corrupt, keys, queue::is_wrong_type, scripts};
 use crate::{
     backplane::{
         Result,
@@ -51,21 +51,14 @@ impl RoutingRecords for RedisBackplane {
         orchestrator: &OrchestratorId,
         message: &Bytes,
         bounds: QueueBounds,
-    ) -> Result<Option<u64>> {
+    ) -> Result<Option<Vec<Bytes>>> {
         let list = keys::legacy(&LegacySource::Routing(orchestrator.clone()));
-        let size = u64::try_from(bounds.size).unwrap_or(u64::MAX);
-        let mut pipe = redis::pipe();
-        pipe.ignore_errors();
-        pipe.cmd("RPUSH").arg(&list).arg(message.as_ref());
-        pipe.cmd("LTRIM").arg(&list).arg(format!("-{size}")).arg(-1);
-        pipe.cmd("EXPIRE").arg(&list).arg(bounds.lifetime.as_secs());
-        let answers: Vec<Value> =
-            pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))?;
-        match answers.into_iter().next() {
-            Some(Value::Int(length)) => {
-                Ok(Some(u64::try_from(length).unwrap_or_default().saturating_sub(size)))
-            }
-            _ => Err(corrupt("the queue of messages is no list")),
+        let mut call = scripts::call(&scripts::QUEUE_MESSAGE, &[list]);
+        call.arg(message.as_ref()).arg(bounds.size).arg(bounds.lifetime.as_secs());
+        match self.run_raw::<Vec<Vec<u8>>>(&call).await {
+            Ok(dropped) => Ok(Some(dropped.into_iter().map(Bytes::from).collect())),
+            Err(error) if is_wrong_type(&error) => Err(corrupt("the queue of messages is no list")),
+            Err(error) => Err(self.failed(error)),
         }
     }
 

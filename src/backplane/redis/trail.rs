@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use redis::{AsyncCommands as _, Value};
 
-use super::{RedisBackplane, corrupt, in_flight::InFlight, keys};
+use super::{RedisBackplane, in_flight::InFlight, keys};
 use crate::{
     backplane::{
         Result,
-        trail::{EventTrail, LastSend, Outcome, RECEIPTS_KEPT, Receipt, Whereabouts},
+        trail::{Among, EventTrail, LastSend, Outcome, RECEIPTS_KEPT, Receipt, Receipts, Whereabouts},
     },
     domain::{
         clock::Timestamp,
@@ -17,8 +17,10 @@ use crate::{
     },
 };
 
-/// How many receipts are read at once.
-const RECEIPTS_PAGE: usize = 1000;
+/// How many receipts are read with one call, of all streams that it reads from together.
+const RECEIPTS_PAGE: usize = 2000;
+/// From how many streams one call reads.
+const STREAMS: usize = 20;
 /// How many receipts one look reads at most, over all organizations.
 const RECEIPTS_READ: u64 = 2 * RECEIPTS_KEPT;
 /// How many queues are asked at once whether an event waits there.
@@ -28,6 +30,27 @@ const NOBODY: &str = "-";
 
 /// An entry of a stream: its id and its fields.
 type Entry = (String, HashMap<String, String>);
+
+/// A stream of receipts that is read from its end.
+struct Backwards {
+    organization: String,
+    /// From where on it was not read.
+    before: String,
+}
+
+impl Backwards {
+    fn new(organization: String) -> Self {
+        Self { organization, before: "+".to_owned() }
+    }
+}
+
+/// Somebody who looks for the receipts of one event.
+struct Search<'a> {
+    event: &'a EventId,
+    found: Vec<Receipt>,
+    /// How many receipts may still be read.
+    left: u64,
+}
 
 fn receipt(organization: &str, fields: &HashMap<String, String>) -> Option<Receipt> {
     let text = |name: &str| fields.get(name).map(String::as_str);
@@ -54,8 +77,9 @@ fn rank(value: &Value) -> Option<u64> {
 impl RedisBackplane {
     /// Those of `orchestrators` whose queue holds the event, with its rank by age.
     async fn ranks(&self, event: &EventId, orchestrators: &[String]) -> Result<Vec<(OrchestratorId, u64)>> {
-        let parse = |name: &String| OrchestratorId::parse(name).map_err(|error| corrupt(error.to_string()));
-        let orchestrators = orchestrators.iter().map(parse).collect::<Result<Vec<_>>>()?;
+        // A name that somebody else put into the index is nobody's queue.
+        let orchestrators: Vec<OrchestratorId> =
+            orchestrators.iter().filter_map(|name| OrchestratorId::parse(name).ok()).collect();
         if orchestrators.is_empty() {
             return Ok(Vec::new());
         }
@@ -69,13 +93,65 @@ impl RedisBackplane {
         Ok(orchestrators.into_iter().zip(ranks).filter_map(|(id, value)| Some((id, rank(&value)?))).collect())
     }
 
+    /// Looks through streams from their ends, all of them in turn, so that the latest receipts of
+    /// everybody come before the old ones of anybody. Whether it came to an end.
+    async fn look_through(&self, search: &mut Search<'_>, mut streams: Vec<Backwards>) -> Result<bool> {
+        while !streams.is_empty() {
+            let mut longer = Vec::new();
+            for streams in streams.chunks(STREAMS) {
+                if search.left == 0 {
+                    return Ok(false);
+                }
+                longer.extend(self.look_at(search, streams).await?);
+            }
+            streams = longer;
+        }
+        Ok(true)
+    }
+
+    /// Reads the next page of some streams. Returns those that may have more.
+    async fn look_at(&self, search: &mut Search<'_>, streams: &[Backwards]) -> Result<Vec<Backwards>> {
+        let count = RECEIPTS_PAGE / streams.len().max(1);
+        let mut pipe = redis::pipe();
+        pipe.ignore_errors();
+        for Backwards { organization, before } in streams {
+            pipe.cmd("XREVRANGE")
+                .arg(keys::receipts(organization))
+                .arg(before)
+                .arg("-")
+                .arg("COUNT")
+                .arg(count);
+        }
+        let pages: Vec<Value> =
+            pipe.query_async(&mut self.commands()).await.map_err(|error| self.failed(error))?;
+        let mut longer = Vec::new();
+        for (Backwards { organization, .. }, page) in streams.iter().zip(pages) {
+            let Ok(entries) = redis::from_redis_value::<Vec<Entry>>(page) else {
+                log::warn!(organization:% = organization; "its receipts cannot be read");
+                continue;
+            };
+            // Asking costs something too.
+            let read = u64::try_from(entries.len()).unwrap_or(u64::MAX).max(1);
+            search.left = search.left.saturating_sub(read);
+            let ours = |fields: &HashMap<String, String>| {
+                fields.get("event").is_some_and(|id| id == search.event.as_str())
+            };
+            let ours = entries.iter().filter(|(_, fields)| ours(fields));
+            search.found.extend(ours.filter_map(|(_, fields)| receipt(organization, fields)));
+            if let Some((last, _)) = entries.last().filter(|_| entries.len() == count) {
+                longer.push(Backwards { organization: organization.clone(), before: format!("({last}") });
+            }
+        }
+        Ok(longer)
+    }
+
     async fn last_sends(&self, orchestrator: &OrchestratorId, event: &EventId) -> Result<Vec<LastSend>> {
         let mut sends = Vec::new();
         for daemon in self.instances(orchestrator).await? {
             let mut read = redis::cmd("HGET");
             read.arg(keys::in_flight(&daemon)).arg(event.as_str());
             let record: Option<Vec<u8>> = self.run(&read).await?;
-            let Some(record) = record.and_then(|json| InFlight::read(&json)) else { continue };
+            let Some(record) = record.and_then(|json| InFlight::read(&json, orchestrator)) else { continue };
             if let Ok(connection) = ConnectionId::parse(&record.connection_id) {
                 sends.push(LastSend { daemon, connection, at: record.sent_at, attempts: record.attempts });
             }
@@ -85,33 +161,25 @@ impl RedisBackplane {
 }
 
 impl EventTrail for RedisBackplane {
-    async fn receipts(&self, event: &EventId, organization: Option<&OrganizationId>) -> Result<Vec<Receipt>> {
-        let organizations: Vec<String> = match organization {
-            Some(organization) => vec![organization.to_string()],
-            None => self.commands().smembers(keys::RECEIPTS).await.map_err(|error| self.failed(error))?,
-        };
-        let (mut found, mut left) = (Vec::new(), RECEIPTS_READ);
-        for organization in &organizations {
-            let mut before = "+".to_owned();
-            while left > 0 {
-                let mut page = redis::cmd("XREVRANGE");
-                page.arg(keys::receipts(organization)).arg(&before).arg("-").arg("COUNT").arg(RECEIPTS_PAGE);
-                let entries: Vec<Entry> = self.run(&page).await?;
-                left = left.saturating_sub(RECEIPTS_PAGE as u64);
-                let ours = |fields: &HashMap<String, String>| {
-                    fields.get("event").is_some_and(|id| id == event.as_str())
-                };
-                let ours = entries.iter().filter(|(_, fields)| ours(fields));
-                found.extend(ours.filter_map(|(_, fields)| receipt(organization, fields)));
-                let Some((last, _)) = entries.last().filter(|_| entries.len() == RECEIPTS_PAGE) else {
-                    break;
-                };
-                before = format!("({last}");
+    async fn receipts(&self, event: &EventId, among: Among<'_>) -> Result<Receipts> {
+        let mut search = Search { event, found: Vec::new(), left: RECEIPTS_READ };
+        let (first, others) = match among {
+            Among::Organization(organization) => (Some(organization), Vec::new()),
+            Among::Everybody { first } => {
+                let all = self.commands().smembers(keys::RECEIPTS).await;
+                let mut all: Vec<String> = all.map_err(|error| self.failed(error))?;
+                all.retain(|organization| first.is_none_or(|first| first.as_str() != organization));
+                (first, all)
             }
-        }
+        };
+        let first = first.map(|organization| Backwards::new(organization.to_string())).into_iter().collect();
+        let others = others.into_iter().map(Backwards::new).collect();
+        let complete =
+            self.look_through(&mut search, first).await? && self.look_through(&mut search, others).await?;
+        let mut found = search.found;
         found.reverse();
         found.sort_by_key(|receipt| receipt.at);
-        Ok(found)
+        Ok(Receipts { found, truncated: !complete })
     }
 
     async fn whereabouts(

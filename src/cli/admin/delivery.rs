@@ -77,14 +77,19 @@ pub(super) enum EventVerb {
         /// To this orchestrator only
         #[arg(long, value_name = "ID")]
         orchestrator: Option<String>,
+        /// What this organization may see of it only
+        #[arg(long, value_name = "ID")]
+        organization: Option<String>,
     },
 }
 
 impl EventVerb {
     /// The request for it.
     pub(super) fn request(&self) -> Request {
-        let Self::Get { id: Id { id }, orchestrator } = self;
-        Request::new("GET", &["events", id]).with("orchestratorId", orchestrator.as_ref())
+        let Self::Get { id: Id { id }, orchestrator, organization } = self;
+        Request::new("GET", &["events", id])
+            .with("orchestratorId", orchestrator.as_ref())
+            .with("organizationId", organization.as_ref())
     }
 }
 

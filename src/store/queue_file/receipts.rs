@@ -34,8 +34,8 @@ pub struct StoredReceipt {
 }
 
 impl Transaction<'_> {
-    /// Keeps receipts of one organization. When it has more than twice `kept` of them, the oldest go,
-    /// down to `kept`.
+    /// Keeps receipts of one organization. When it has more than `kept` of them, the oldest go, two for
+    /// each new one: a commit never waits for more than that.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -48,18 +48,21 @@ impl Transaction<'_> {
             .select(receipt_counts::kept)
             .first(self.connection)
             .optional()?;
-        let mut count = before.unwrap_or(0) + i64::try_from(new.len()).unwrap_or(i64::MAX);
-        if count > 2 * kept {
+        let added = i64::try_from(new.len()).unwrap_or(i64::MAX);
+        let mut count = before.unwrap_or(0) + added;
+        let beyond = (count - kept).clamp(0, 2 * added);
+        if beyond > 0 {
             let own = receipts::table.filter(receipts::organization.eq(organization));
+            // One whole index range: where it ends is cheaper to find than to list what is in it.
             let first_kept: Option<i64> = own
-                .order(receipts::sequence.desc())
+                .order(receipts::sequence)
                 .select(receipts::sequence)
-                .offset(kept - 1)
+                .offset(beyond)
                 .first(self.connection)
                 .optional()?;
-            let beyond = own.filter(receipts::sequence.lt(first_kept.unwrap_or(i64::MIN)));
-            diesel::delete(beyond).execute(self.connection)?;
-            count = kept;
+            let oldest = own.filter(receipts::sequence.lt(first_kept.unwrap_or(i64::MAX)));
+            diesel::delete(oldest).execute(self.connection)?;
+            count -= beyond;
         }
         let row = (receipt_counts::organization.eq(organization), receipt_counts::kept.eq(count));
         diesel::replace_into(receipt_counts::table).values(row).execute(self.connection)?;
@@ -80,5 +83,53 @@ impl Transaction<'_> {
             None => all.load(self.connection)?,
         };
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::queue_file::QueueFile;
+
+    fn receipt(number: usize) -> StoredReceipt {
+        StoredReceipt {
+            organization: "org_1".to_owned(),
+            event_id: format!("e{number}"),
+            orchestrator: "vp_1".to_owned(),
+            outcome: "acknowledged".to_owned(),
+            at_ms: 1,
+            daemon: None,
+            attempts: 1,
+            reason: None,
+        }
+    }
+
+    fn kept(transaction: &mut Transaction<'_>) -> Vec<String> {
+        let rows = receipts::table.order(receipts::sequence).select(receipts::event_id);
+        rows.load(transaction.connection).expect("readable")
+    }
+
+    #[test]
+    fn the_oldest_receipts_make_room_a_few_at_a_time() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut file = QueueFile::open(&directory.path().join("queue.db")).expect("opened");
+        let other = StoredReceipt { organization: "org_2".to_owned(), ..receipt(0) };
+        let keep = |transaction: &mut Transaction<'_>, new: &[StoredReceipt], most| {
+            transaction.keep_receipts("org_1", new, most).expect("kept");
+            kept(transaction).len()
+        };
+        let lengths = file.loosely(|transaction| {
+            transaction.keep_receipts("org_2", &[other], 10).expect("kept");
+            let many: Vec<_> = (0..100).map(receipt).collect();
+            let mut lengths = vec![keep(transaction, &many, 100)];
+            // As after an update that keeps fewer.
+            lengths.extend((100..103).map(|number| keep(transaction, &[receipt(number)], 10)));
+            lengths.extend((103..203).map(|number| keep(transaction, &[receipt(number)], 10)));
+            assert_eq!(kept(transaction).get(1..3), Some(&["e193".to_owned(), "e194".to_owned()][..]));
+            Ok(lengths)
+        });
+        let lengths = lengths.expect("done");
+        assert_eq!(lengths.get(..4), Some(&[101, 100, 99, 98][..]), "two go for each that comes");
+        assert_eq!(lengths.last(), Some(&11), "the ten latest, and that of another organization");
     }
 }

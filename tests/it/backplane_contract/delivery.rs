@@ -9,7 +9,7 @@ use neolith_hub::{
         inspection::{Inspection, Ledger},
         queue::{CLAIM_COURTESY, EventQueue, Expired, Loaded, QUEUE_CAPACITY},
         registry::{Attach, ConnectionRegistry},
-        trail::{EventTrail, LastSend, Outcome, Receipt, Whereabouts},
+        trail::{Among, EventTrail, LastSend, Outcome, Receipt, Whereabouts},
     },
     domain::{
         attempt::{Attempt, Ended, MAX_HISTORY},
@@ -213,7 +213,8 @@ pub(crate) async fn every_end_has_a_receipt<H: Harness>(_: &H, backplane: &H::Ba
     backplane.expire(later).await.expect("expired");
     backplane.purge(&orchestrator("vp_1")).await.expect("purged");
     let of = async |name: &str, of: Option<&OrganizationId>| {
-        backplane.receipts(&id(name), of).await.expect("readable")
+        let among = of.map_or(Among::Everybody { first: None }, Among::Organization);
+        backplane.receipts(&id(name), among).await.expect("readable").found
     };
     let receipt = |name: &str, outcome, at| Receipt {
         event: id(name),
@@ -256,7 +257,7 @@ pub(crate) async fn each_way_of_an_event_has_its_own_receipt<H: Harness>(_: &H, 
         group.acks.push(ack("e"));
     })
     .await;
-    let found = backplane.receipts(&id("e"), None).await.expect("readable");
+    let found = backplane.receipts(&id("e"), Among::Everybody { first: None }).await.expect("readable").found;
     let ends: Vec<_> = found.iter().map(|end| (end.orchestrator.as_str(), end.outcome)).collect();
     let expected = [("vp_1", Outcome::Dead), ("vp_2", Outcome::Dead), ("vp_1", Outcome::Acknowledged)];
     assert_eq!(ends, expected);

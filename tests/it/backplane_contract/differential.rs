@@ -10,7 +10,7 @@ use neolith_hub::{
         queue::EventQueue,
         registry::{Attach, ConnectionRegistry},
         rules::{self, Asking, Shelf, memory::MemoryShelf},
-        trail::{EventTrail, Receipt},
+        trail::{Among, EventTrail, Receipt},
     },
     domain::{
         clock::Timestamp,
@@ -225,7 +225,8 @@ impl<B: EventQueue + Inspection + EventTrail + DeadLetters + ConnectionRegistry>
         let organization = OrganizationId::parse("org_1").expect("an id");
         for number in 0..EVENTS {
             let id = self.event_id(number);
-            let mut receipts = self.backplane.receipts(&id, None).await.expect("readable");
+            let mut receipts =
+                self.backplane.receipts(&id, Among::Everybody { first: None }).await.expect("readable").found;
             let known = self.memory.receipts(None).chain(self.memory.receipts(Some(&organization)));
             let mut expected: Vec<_> = known.filter(|receipt| receipt.event == id).cloned().collect();
             // An admin's purge is noted by the clock of the backplane.

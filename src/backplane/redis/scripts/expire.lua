@@ -2,7 +2,7 @@
 -- KEYS: queues, queue, data, meta, priorities, expiries, claims, organizations with receipts.
 -- ARGV: orchestrator, now (ms), how long an entry is kept (ms), retention (s), how many at most, receipts
 -- kept, receipts prefix.
--- Returns how many entries expired.
+-- Returns how many entries expired, or a WRONGTYPE error, and then nothing has changed.
 local queues, queue, data, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local priorities, expiries, claims = KEYS[5], KEYS[6], KEYS[7]
 local orchestrator, now, keep = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -11,6 +11,13 @@ if call('TYPE', queue).ok ~= 'zset' then
   call('ZREM', queues, orchestrator)
   call('DEL', expiries)
   return 0
+end
+
+for number, expected in pairs({ [3] = 'hash', [4] = 'hash', [5] = 'zset', [6] = 'zset', [7] = 'hash' }) do
+  local found = call('TYPE', KEYS[number]).ok
+  if found ~= expected and found ~= 'none' then
+    return redis.error_reply('WRONGTYPE ' .. KEYS[number] .. ' is a ' .. found)
+  end
 end
 
 local owner = call('HGET', meta, 'organization') or '-'

@@ -1,7 +1,7 @@
 -- Reads everything about one orchestrator's queue in one step. Changes nothing.
 -- KEYS: queues, queue, data, meta, acks, acks before, priorities, expiries, claims. ARGV: orchestrator.
--- Returns: the keys of another type as (key, type) pairs; accepted, acknowledged, expired, dropped, dead;
--- then the ids of the entries, the bodies, the priorities, the expiries and the claims; those entries that
+-- Returns: the keys of another type as (key, what is there) pairs, impossible counts among them; accepted,
+-- acknowledged, expired, dropped, dead; then the ids of the entries, the bodies, the priorities, the expiries and the claims; those entries that
 -- are remembered; whether the queue is in the index.
 local call = redis.call
 local foreign = {}
@@ -23,8 +23,17 @@ local function fields(key) return has(key, 'hash') and call('HKEYS', key) or {} 
 
 local books = { 0, 0, 0, 0, 0 }
 if has(KEYS[4], 'hash') then
-  local kept = call('HMGET', KEYS[4], 'accepted', 'acknowledged', 'expired', 'dropped', 'dead')
-  for field = 1, 5 do books[field] = math.max(0, tonumber(kept[field] or 0) or 0) end
+  local names = { 'accepted', 'acknowledged', 'expired', 'dropped', 'dead' }
+  local kept = call('HMGET', KEYS[4], unpack(names))
+  for field = 1, 5 do
+    local count = tonumber(kept[field] or 0)
+    if not count or count < 0 then
+      -- Somebody else has counted.
+      foreign[#foreign + 1] = KEYS[4]
+      foreign[#foreign + 1] = 'count of ' .. kept[field] .. ' ' .. names[field]
+    end
+    books[field] = math.max(0, count or 0)
+  end
 end
 
 local entries, remembered = members(KEYS[2]), {}
