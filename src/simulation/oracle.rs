@@ -162,6 +162,8 @@ impl Oracle {
         let fact = &mut self.facts.all[event];
         fact.waits = false;
         fact.ended = Some((fate, now));
+        // Its claim has left the queue with it.
+        fact.holder = None;
         let book = &mut self.facts.books[fact.orchestrator];
         book.waiting.remove(&event);
         match fate {
