@@ -255,8 +255,8 @@ fn what_waits_is_found_by_whose_it_is(stand: Stand) {
     let home = platform.organization();
     let orchestrator = home.orchestrator();
     let identity = Identity::new().claiming(orchestrator.id.clone());
-    let event = Event::to(&identity);
-    publisher::post(&platform.hub, [&Event::to(&identity), &event]);
+    let (first, event) = (Event::to(&identity), Event::to(&identity));
+    publisher::post(&platform.hub, [&first, &event]);
     let way = || platform.hub.call("GET", &format!("/api/admin/events/{}", event.id()));
     for told in [way().operator().expect(200), way().bearer(&tenant(&home.id)).expect(200)] {
         let [target] = &told["targets"].as_array().unwrap()[..] else { panic!("one target: {told}") };

@@ -62,10 +62,11 @@ fn an_event_that_nobody_subscribed_to_waits_for_the_subscription(mode: Mode) {
 fn a_pattern_and_the_star_subscribe_to_what_they_say(mode: Mode) {
     let world = mode.start();
     let identity = Identity::new();
-    let mut messages = Daemon::connect(&world.hub, &identity);
-    messages.subscribe(&["message.*"]);
+    // The first to come: it is not told that the orchestrator is online.
     let mut everything = Daemon::connect(&world.hub, &identity.sibling());
     everything.subscribe(&["*"]);
+    let mut messages = Daemon::connect(&world.hub, &identity);
+    messages.subscribe(&["message.*"]);
     let deleted = Event::to(&identity).set("type", "message.deleted").without_ack();
     let custom = Event::to(&identity).set("type", "custom.thing").without_ack();
     world.publish_all([&custom, &deleted]);

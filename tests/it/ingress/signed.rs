@@ -11,7 +11,7 @@ use crate::support::{
     platform::{Platform, Stand},
     postgres::PostgresServer,
     signing::{Key, assert_nothing_but, faults, set_policy, shout},
-    socket::Daemon,
+    socket::{Daemon, PATH},
     stream::{append_text, replies, wait_until_confirmed},
 };
 
@@ -170,7 +170,8 @@ fn the_last_rules_stay_while_the_database_is_away_and_over_a_restart() {
     postgres.stop();
     platform.hub.restart_unready();
     let redis = platform.redis.as_ref().unwrap();
-    let mut daemon = Daemon::connect(&platform.hub, &identity);
+    let mut daemon = eventually_some(|| Daemon::open_at(&platform.hub, PATH).ok(), "the backplane answers");
+    daemon.authenticate(&identity);
     daemon.subscribe(&["message.received"]);
 
     shout(redis, &text(&Event::to(&identity)));
