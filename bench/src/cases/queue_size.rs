@@ -2,6 +2,7 @@
 //! full), acknowledging and expiring cost per event while 10 events wait, and while 1,000 do.
 
 use std::{
+    collections::HashSet,
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -26,8 +27,6 @@ const TOUCHED: u64 = 10;
 const SHORT: u64 = 10;
 /// As many as a queue holds.
 const LONG: u64 = 1_000;
-/// Whose event is published last.
-const LAST: &str = "vp_bench_last";
 /// How long events wait that are to expire: longer than publishing them takes.
 const LIFETIME: Duration = Duration::from_secs(3);
 
@@ -76,6 +75,7 @@ fn costs(
     offline::store(servers, publisher, orchestrators.clone(), waiting * all)?;
 
     // Into a full queue, each one drops the oldest.
+    let to_drop = if waiting < LONG { HashSet::new() } else { oldest(&mut redis, &names)? };
     let span = Span::begin(servers)?;
     for _ in 0..TOUCHED {
         orchestrators.clone().for_each(|index| publisher.publish(index));
@@ -84,12 +84,17 @@ fn costs(
         publisher.flush()?;
         interrupt::check()?;
     }
-    // Answered when everything before it is stored; for somebody whose queue is not counted.
-    let mut http = Http::connect(servers.address)?;
-    let (key, last) = (format!("X-API-Key: {SECRET}"), expiring(&[LAST.to_owned()], 1, LIFETIME)?);
-    expect(http.post("/api/events", &key, &last)?, &http)?;
+    let all_wait = (waiting + TOUCHED).min(LONG) * all;
+    let stored = || {
+        let dropped =
+            to_drop.is_empty() || oldest(&mut redis, &names)?.iter().all(|id| !to_drop.contains(id));
+        Ok(dropped && redis.queued(&names)? >= all_wait)
+    };
+    wait_until(servers, stored).context("waiting for events to be stored")?;
     let store = micros_per(span.end(servers)?.cpu.sum(), touched);
 
+    let mut http = Http::connect(servers.address)?;
+    let key = format!("X-API-Key: {SECRET}");
     let mut requests = Vec::new();
     let issuer = Issuer::new(SECRET)?;
     for (index, name) in orchestrators.clone().zip(&names) {
@@ -121,6 +126,15 @@ fn costs(
     wait_until(servers, || Ok(redis.queued(&names)? <= before)).context("waiting for events to expire")?;
     let expire = micros_per(span.end(servers)?.cpu.sum(), touched);
     Ok(Costs { store, acknowledge, expire })
+}
+
+/// The ids of the oldest [`TOUCHED`] events of each queue.
+fn oldest(redis: &mut Redis, names: &[String]) -> Result<HashSet<String>> {
+    let mut ids = HashSet::new();
+    for name in names {
+        ids.extend(redis.oldest(name, TOUCHED)?);
+    }
+    Ok(ids)
 }
 
 /// A request with events that live for `lifetime`.
