@@ -1,7 +1,7 @@
 //! Who must sign what: the rules of all organizations, kept in memory.
 //!
-//! * [`book`]: the rules as they are asked; [`admission`]: whether an event may come in; [`keeper`]: reads
-//!   the rules again and again; [`memory`]: keeps them over a restart.
+//! * `book`: the rules as they are asked; `admission`: whether an event may come in; `keeper`: reads
+//!   the rules again and again; `memory`: keeps them over a restart.
 //! * A signature is proof at the door. What has passed is sealed, so that whoever can write into Redis
 //!   cannot put an event where only hubs put them.
 //! * As long as no organization has a rule or a key, nothing is looked at, and an event costs nothing.
