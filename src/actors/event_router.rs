@@ -216,7 +216,7 @@ impl EventRouter {
         let chosen =
             if event.audience == Audience::Any { claims::choose(&self.shared, &event) } else { None };
         let (chosen, claim) = chosen.unzip();
-        if origin != Origin::Peer && self.shared.queue.store_claimed(event.clone(), claim).is_err() {
+        if origin != Origin::Peer && self.shared.queue.store(event.clone(), claim).is_err() {
             self.recent.forget(&event.orchestrator, &event.id, now().wall);
             log::log!(self.shared.first_of_its_kind("buffer_full"), event = event.id.as_str();
                 "the buffer before the store is full; an event is dropped");

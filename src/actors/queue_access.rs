@@ -157,18 +157,6 @@ impl QueueAccess {
         result
     }
 
-    /// Puts an event into its orchestrator's queue, soon.
-    ///
-    /// # Errors
-    /// When the buffer is full.
-    pub fn store(&self, event: Arc<Event>) -> Result<(), BufferFull> {
-        let stored = self.change(|buffer| buffer.store(event));
-        if stored.is_err() {
-            self.0.metrics.dropped(DropReason::BufferFull, 1);
-        }
-        stored
-    }
-
     /// Takes events out of the queue, soon: `who` has them, each after as many attempts.
     pub fn acknowledge(&self, who: &Identity, ids: Vec<(EventId, u32)>) {
         let overtaken = self.change(|buffer| {
@@ -181,11 +169,12 @@ impl QueueAccess {
         self.0.metrics.acknowledged.inc_by(u64::try_from(overtaken).unwrap_or_default());
     }
 
-    /// Puts an event into its orchestrator's queue, soon, for the one connection that is to have it.
+    /// Puts an event into its orchestrator's queue, soon; with a `claim`, for the one connection that is to
+    /// have it.
     ///
     /// # Errors
     /// When the buffer is full.
-    pub fn store_claimed(&self, event: Arc<Event>, claim: Option<Claim>) -> Result<(), BufferFull> {
+    pub fn store(&self, event: Arc<Event>, claim: Option<Claim>) -> Result<(), BufferFull> {
         let stored = self.change(|buffer| {
             let orchestrator = event.orchestrator.clone();
             buffer.store(event)?;

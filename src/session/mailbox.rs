@@ -109,9 +109,13 @@ impl Mailbox {
         self.window.len()
     }
 
-    /// How many events waited for this daemon when the queue was last looked into.
+    /// How many events wait for this daemon, as far as that is known.
     pub(super) fn queued(&self) -> usize {
-        if self.feed.is_behind() { self.queued.max(self.feed.len()) } else { self.queued }
+        if !self.feed.is_behind() {
+            return self.queued;
+        }
+        // Who is paused does not look: that something waits is all that is known then.
+        self.queued.max(self.feed.len()).max(usize::from(self.backlog))
     }
 
     /// Whether the queue may hold something.

@@ -1,16 +1,12 @@
 //! What the servers say once everything runs again.
 
-use std::{
-    collections::BTreeSet,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::Value;
 
 use super::{Stage, checker::Fates, nemesis::Servers};
 use crate::support::{
-    eventually::DEADLINE,
+    eventually::{DEADLINE, comes_true},
     http,
     hub::{ADMIN_KEY, Hub},
     metrics,
@@ -18,6 +14,8 @@ use crate::support::{
 
 /// How long the queues may take to become empty.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// How often is looked at most.
+const LOOK: Duration = Duration::from_millis(200);
 /// How many events without an acknowledgement are asked for.
 const ASKED: usize = 400;
 
@@ -41,34 +39,27 @@ impl Servers {
     /// what still waits, if it does not come to that.
     pub(super) fn settle(&self) -> Result<(), String> {
         self.hubs.iter().for_each(Hub::wait_until_ready);
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let report = self.recount().report;
+        let mut report = Value::Null;
+        let nothing_waits = || {
+            report = self.recount().report;
             let waiting =
                 [&report["books"]["queued"], &report["unfiledDeadLetters"], &report["ingress"]["length"]];
-            if waiting.iter().all(|count| count.as_u64().unwrap_or_default() == 0) {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                return Err(format!("after {PATIENCE:?} not everything is delivered: {report}"));
-            }
-            thread::sleep(Duration::from_millis(500));
+            waiting.iter().all(|count| count.as_u64().unwrap_or_default() == 0)
+        };
+        if comes_true(PATIENCE, LOOK, nothing_waits) {
+            return Ok(());
         }
+        Err(format!("after {PATIENCE:?} not everything is delivered: {report}"))
     }
 
     /// Whether every hub shows books that balance; asked while daemons are connected, whose books it
     /// looks at.
     pub(super) fn books_balance(&self) -> bool {
-        let deadline = Instant::now() + DEADLINE * 2;
         let shows = |name| move |hub: &Hub| metrics::total(hub, name, &[]);
-        loop {
+        comes_true(DEADLINE * 2, LOOK, || {
             let balanced = self.hubs.iter().map(shows("hub_ledger_imbalance")).all(|events| events == 0.0);
-            let looked = self.hubs.iter().map(shows("hub_ledgers_checked")).sum::<f64>() > 0.0;
-            if balanced && looked || Instant::now() > deadline {
-                return balanced && looked;
-            }
-            thread::sleep(Duration::from_millis(200));
-        }
+            balanced && self.hubs.iter().map(shows("hub_ledgers_checked")).sum::<f64>() > 0.0
+        })
     }
 
     /// How these events ended, as far as a hub knows that they did.

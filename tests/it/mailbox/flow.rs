@@ -36,6 +36,7 @@ fn who_pauses_gets_nothing_until_it_goes_on(mode: Mode) {
         (&json!("paused"), &json!(0)),
         "{beat}"
     );
+    assert!(beat["payload"]["queued"].as_u64() >= Some(1), "something waits: {beat}");
     daemon.send("flow", json!({ "maxInFlight": 2 }));
     let mut arrived = ids_in(&daemon.next_frame());
     arrived.extend(daemon.roundtrip().iter().flat_map(ids_in));

@@ -1,4 +1,5 @@
-//! Waiting for a condition: the only place in the tests that sleeps.
+//! Waiting for a condition. Elsewhere in the tests a thread sleeps only to behave: as a daemon that takes
+//! its time, or a fault that lasts.
 
 use std::{
     thread,
@@ -25,6 +26,20 @@ pub(crate) fn eventually_within(limit: Duration, mut condition: impl FnMut() -> 
 #[track_caller]
 pub(crate) fn eventually_some<T>(attempt: impl FnMut() -> Option<T>, what: &str) -> T {
     eventually_some_within(DEADLINE, attempt, what)
+}
+
+/// Whether `condition` comes to hold within `limit`; it is asked at most `every` so often.
+pub(crate) fn comes_true(limit: Duration, every: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
+    loop {
+        if condition() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(every);
+    }
 }
 
 #[track_caller]
