@@ -12,6 +12,9 @@ use crate::{
     domain::{clock::Timestamp, ids::OrchestratorId},
 };
 
+/// With so many who wait, those who have given up are first looked for.
+const MANY: usize = 1024;
+
 /// The orchestrators whose queues could not be written when that was tried last.
 pub type Unwritable = Arc<HashSet<OrchestratorId>>;
 
@@ -23,6 +26,9 @@ pub(super) struct Pending {
     committing: Option<(Arc<CommitBatch>, u64)>,
     /// Who waits for which number, in their order.
     waiters: VecDeque<(u64, oneshot::Sender<Unwritable>)>,
+    /// With how many of them those are forgotten who have given up: while the store is away, everybody
+    /// comes again and again.
+    forget_at: usize,
     unwritable: Unwritable,
 }
 
@@ -36,13 +42,18 @@ pub(super) enum Written {
 
 impl Pending {
     pub(super) fn new(buffer: CommitBuffer) -> Self {
-        Self { buffer, committing: None, waiters: VecDeque::new(), unwritable: Unwritable::default() }
+        let (committing, waiters, unwritable) = (None, VecDeque::new(), Unwritable::default());
+        Self { buffer, committing, waiters, forget_at: MANY, unwritable }
     }
 
     /// When everything that was put in before is written. A batch may hold only the older part of it.
     pub(super) fn wait(&mut self) -> Written {
         if self.buffer.is_empty() && self.committing.is_none() {
             return Written::Already(self.unwritable.clone());
+        }
+        if self.waiters.len() >= self.forget_at {
+            self.waiters.retain(|(_, waiter)| !waiter.is_closed());
+            self.forget_at = (2 * self.waiters.len()).max(MANY);
         }
         let (sender, receiver) = oneshot::channel();
         self.waiters.push_back((self.buffer.latest(), sender));
@@ -181,6 +192,21 @@ mod tests {
         assert!(write(&mut pending, &[], &mut waiter));
         let Written::Already(unwritable) = pending.wait() else { panic!("everything is written") };
         assert!(unwritable.is_empty());
+    }
+
+    #[test]
+    fn who_has_given_up_is_not_kept_while_the_store_is_away() {
+        let mut pending = pending();
+        store(&mut pending, "vp_1");
+        let patient: Vec<_> = (0..10).map(|_| soon(&mut pending)).collect();
+        for _ in 0..10 * MANY {
+            drop(soon(&mut pending));
+        }
+        assert!(pending.waiters.len() <= MANY, "{} are kept", pending.waiters.len());
+        let _batch = pending.take(NOW);
+        let (told, unwritable) = pending.written(HashSet::new());
+        let reached = told.into_iter().filter_map(|waiter| waiter.send(unwritable.clone()).ok()).count();
+        assert_eq!(reached, patient.len(), "who still waits is told");
     }
 
     #[test]
